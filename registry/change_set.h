@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A write: one transaction or nothing, with everything it was decided on.
+ *
+ * Built by one thread, prepared against a snapshot of that thread (which fills in expected versions,
+ * rows, commitments and digests), handed to the committer, which checks the expectations again
+ * inside the write transaction and applies. Everything put in is copied; the set owns its memory.
+ *
+ * Limits: 2 000 items, 16 MiB, one item per key, 64 dependencies (design §4).
+ */
+#pragma once
+
+#include "registry/registry.h"
+
+#define CHANGE_SET_ITEMS_MAX 2000
+#define CHANGE_SET_BYTES_MAX (16u << 20)
+#define CHANGE_SET_DEPENDENCIES_MAX 64
+
+struct change_set;
+
+enum change_policy {
+    CHANGE_ALL_OR_NOTHING,   /* the first item that fails fails the set */
+    CHANGE_PER_ITEM,         /* failing items are left out; quota fills in order */
+};
+
+enum change_mode {
+    CHANGE_CREATE,           /* HANDLE_EXISTS when there is one */
+    CHANGE_REPLACE,          /* create or replace */
+    CHANGE_MODIFY,           /* HANDLE_NOT_FOUND when there is none */
+};
+
+/* Tables that are journalled; the number is part of stored keys and hashes. */
+enum change_table {
+    CHANGE_RECORD = 1,
+    CHANGE_PREFIX = 2,
+    CHANGE_ENTERPRISE = 3,
+    CHANGE_AUDIT = 4,
+};
+
+/* `actor` is who ("uid:0(root)", "300:88.608.8889/User_li"), `origin` from where ("cli", "control",
+ * "192.0.2.7"); both UTF-8 up to 255 bytes, kept in the journal. NULL when memory is out. */
+struct change_set *change_set_new(enum change_policy policy, struct bytes actor, struct bytes origin);
+void change_set_free(struct change_set *set);
+
+/* Adds a record with exactly these values (any order). Judges handle and values: INVALID_HANDLE,
+ * INVALID_VALUE, VALUE_EXISTS; NO_ROOM when a limit of the set is reached (send what it holds and
+ * start another); HANDLE_EXISTS when the set already has the key. On failure the set is unchanged. */
+enum status change_set_put_record(struct change_set *set, const struct record *record,
+                                  enum change_mode mode, struct fault *fault);
+enum status change_set_delete_record(struct change_set *set, struct bytes handle);
+
+/* Homes or changes a prefix: `row->version`, `created_ms` and `slot` are filled by the registry. */
+enum status change_set_put_prefix(struct change_set *set, const struct prefix_row *row,
+                                  enum change_mode mode, struct fault *fault);
+
+/* An audit row in the act's own set: who and from where are the set's. */
+enum status change_set_audit(struct change_set *set, const char *action, struct bytes object,
+                             struct bytes detail);
+
+/* The decision read this row at this version (0: it was absent). */
+enum status change_set_depends(struct change_set *set, enum change_table table, struct bytes key,
+                               uint64_t version);
+
+/* Reads the current versions, leaves out what equals the store (item status UNCHANGED), computes
+ * rows, commitments and digests. PER_ITEM: statuses of failing items are set and OK is returned as
+ * long as the set itself is sound. ALL_OR_NOTHING: the first failing item's status. May be called
+ * again after CONFLICT. `now_ms`: wall clock, milliseconds since 1970. */
+enum status change_set_prepare(struct change_set *set, struct snapshot *snapshot, int64_t now_ms);
+
+size_t change_set_count(const struct change_set *set);
+size_t change_set_bytes(const struct change_set *set);
+
+/* After the commit: the set's own outcome, its items' outcomes (OK, UNCHANGED, HANDLE_EXISTS,
+ * NOT_RESPONSIBLE, QUOTA_EXCEEDED, ...) and the version each wrote. */
+enum status change_set_status(const struct change_set *set);
+enum status change_set_item_status(const struct change_set *set, size_t item);
+uint64_t change_set_item_version(const struct change_set *set, size_t item);
+
+/* As it travels over the control socket: what was asked, not what was prepared. The decoder reads
+ * it like network bytes: PROTOCOL_ERROR. `actor` and `origin` are the receiver's to say. */
+enum status change_set_encode(const struct change_set *set, struct wire_writer *w);
+size_t change_set_encoded_len(const struct change_set *set);
+enum status change_set_decode(struct bytes encoded, struct bytes actor, struct bytes origin,
+                              struct change_set **out_set);
