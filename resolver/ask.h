@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Asking a Handle server: one request, its answer or the reason why there is none.
+ *
+ * Asynchronous on net.h; the CLI uses it with a loop of its own, forwarding will in the workers.
+ * UDP: resends after 500, 1 000, 1 500 ms (protocol.md §3.3), puts fragments together, ignores
+ * answers whose source, request id or shape is wrong. TCP: connects, sends, reads one answer.
+ */
+#pragma once
+
+#include "protocol/message.h"
+#include "resolver/net.h"
+
+enum ask_transport { ASK_UDP, ASK_TCP };
+
+struct ask_options {
+    struct net_address server;
+    enum ask_transport transport;
+    int64_t timeout_ms;              /* for everything; 0: 10 000 */
+};
+
+struct ask_figures {
+    unsigned attempts;               /* UDP sends, or 1 */
+    unsigned datagrams;              /* received */
+    size_t sent_bytes;
+    size_t received_bytes;
+    int64_t elapsed_us;              /* from the first send (TCP: from connecting) to the answer */
+};
+
+struct ask;
+
+/* `answer` is the whole packet (envelope ‖ message) on OK, valid during the call; else TIMED_OUT,
+ * UNREACHABLE, CLOSED, PROTOCOL_ERROR. Called exactly once unless cancelled. */
+typedef void ask_done(void *context, enum status status, struct bytes answer,
+                      const struct ask_figures *figures);
+
+/* `request` is a whole packet, copied. */
+enum status ask_start(struct net *net, const struct ask_options *options, struct bytes request,
+                      ask_done *done, void *context, struct ask **out_ask);
+void ask_cancel(struct ask *ask);    /* `done` is not called any more */

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A serving node: its workers and what they share. Several may live in one process.
+ *
+ * Started, reloaded and stopped by one thread (main, or a test). Reading its figures is for any.
+ */
+#pragma once
+
+#include "conf/settings.h"
+#include "registry/committer.h"
+#include "registry/registry.h"
+#include "resolver/log.h"
+#include "resolver/metrics.h"
+#include "resolver/net.h"
+
+struct node;
+
+struct node_options {
+    const struct settings *settings;   /* borrowed until the next reload or the end */
+    struct registry *registry;         /* borrowed until node_free; opened for writing */
+    struct log *log;                   /* borrowed until node_free */
+};
+
+/* Opens every listener (so that a port in use is told at once), starts workers and committer.
+ * `listen.handle_port` 0 picks a free port (tests). The site record is read from the store's meta
+ * "site". On failure everything is closed again. */
+enum status node_start(const struct node_options *options, struct node **out_node,
+                       struct fault *fault);
+
+/* Posts a new generation to every worker and returns once all have adopted it; then nobody reads
+ * the old settings any more and the caller frees them. The site record is read again, too. */
+enum status node_reload(struct node *node, const struct settings *settings, struct fault *fault);
+
+/* Stops accepting, lets answers in progress finish for up to `timeout_ms`, ends workers, then the
+ * committer. Returns when all threads have ended. */
+void node_drain(struct node *node, int64_t timeout_ms);
+void node_free(struct node *node);
+
+uint16_t node_port(const struct node *node);
+size_t node_worker_count(const struct node *node);
+struct committer *node_committer(struct node *node);
+struct metrics *node_metrics(struct node *node);
+uint64_t node_generation(const struct node *node);
+int64_t node_started_ms(const struct node *node);   /* wall clock */
