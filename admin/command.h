@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * `guantong NOUN VERB [DIR] ARGS`: the commands as one table (commands.def), and what a handler
+ * is given.
+ *
+ * Parsing, --help, unknown-word suggestions, completion and the reference page follow from the
+ * rows. A handler writes results to `out`, problems through `say_*` (say.h), and returns the exit
+ * code. One command per process; handlers may block.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "conf/settings.h"
+#include "protocol/arena.h"
+#include "protocol/status.h"
+
+enum command_exit {
+    EXIT_OK = 0,
+    EXIT_NEGATIVE = 1,        /* a negative answer: not found, not verified */
+    EXIT_USAGE = 2,
+    EXIT_CONFIGURATION = 3,
+    EXIT_REFUSED = 4,
+    EXIT_UNREACHABLE = 5,     /* or timed out */
+    EXIT_PARTLY = 6,          /* rows left out stand in the reject file */
+    EXIT_QUOTA = 7,
+    EXIT_BUG = 70,
+};
+
+enum command_effect { COMMAND_READ, COMMAND_WRITE };
+enum command_needs { COMMAND_NO_DIRECTORY, COMMAND_DIRECTORY, COMMAND_MAKES_DIRECTORY };
+
+struct command_call;
+typedef int command_handler(struct command_call *call);
+
+struct command_row {
+    const char *noun;         /* or a top-level verb */
+    const char *verb;         /* "" for a top-level verb */
+    command_handler *handler;
+    enum command_needs needs;
+    enum command_effect effect;
+    const char *arguments;    /* "HANDLE [VALUE...]", as usage shows it */
+    const char *options;      /* "--types=LIST --tcp --json": what may be given */
+    const char *help;         /* first sentence: the summary */
+    const char *help_zh;
+    const char *example;      /* shown by --help */
+};
+
+struct command_call {
+    const struct command_row *row;
+    size_t argument_count;
+    const char *const *arguments;      /* DIR, options and words taken out */
+    size_t option_count;
+    const char *const (*options)[2];   /* name with dashes, value or "" */
+    const char *directory;             /* absolute; NULL when the row needs none */
+    struct arena *arena;               /* of the command */
+    FILE *out;
+    FILE *err;
+    bool is_json;
+    bool is_chinese;                   /* LC_ALL, LC_MESSAGES, LANG */
+    bool is_dry_run;
+    bool is_confirmed;                 /* --yes */
+    bool out_is_terminal;
+    bool err_is_terminal;
+};
+
+/* The option's value ("" for a switch), or NULL when it was not given. */
+const char *command_option(const struct command_call *call, const char *name);
+bool command_has(const struct command_call *call, const char *name);
+
+/* The whole program: parses, finds the row, runs it. `guantong.c` only calls this. */
+int command_main(int argc, char **argv, FILE *out, FILE *err);
+
+size_t command_row_count(void);
+const struct command_row *command_row(size_t index);
