@@ -29,7 +29,12 @@ enum command_exit {
 };
 
 enum command_effect { COMMAND_READ, COMMAND_WRITE };
-enum command_needs { COMMAND_NO_DIRECTORY, COMMAND_DIRECTORY, COMMAND_MAKES_DIRECTORY };
+enum command_needs {
+    COMMAND_NO_DIRECTORY,
+    COMMAND_ANY_DIRECTORY,    /* named or not; the handler judges it */
+    COMMAND_DIRECTORY,        /* must hold a guantong.yaml */
+    COMMAND_MAKES_DIRECTORY,  /* the first argument, whatever it is */
+};
 
 struct command_call;
 typedef int command_handler(struct command_call *call);
@@ -41,10 +46,23 @@ struct command_row {
     enum command_needs needs;
     enum command_effect effect;
     const char *arguments;    /* "HANDLE [VALUE...]", as usage shows it */
-    const char *options;      /* "--types=LIST --tcp --json": what may be given */
+    const char *options;      /* "--types=LIST --tcp": what may be given beside the common ones */
     const char *help;         /* first sentence: the summary */
     const char *help_zh;
     const char *example;      /* shown by --help */
+};
+
+struct command_noun_row {
+    const char *noun;
+    const char *help;
+    const char *help_zh;
+};
+
+struct command_option_row {
+    const char *words;        /* "prefix home": that command's; "": of every command */
+    const char *option;       /* with its dashes */
+    const char *help;
+    const char *help_zh;
 };
 
 struct command_call {
@@ -72,5 +90,48 @@ bool command_has(const struct command_call *call, const char *name);
 /* The whole program: parses, finds the row, runs it. `guantong.c` only calls this. */
 int command_main(int argc, char **argv, FILE *out, FILE *err);
 
+/* Before a destructive act: asks on a terminal, refuses off one, unless --yes was given. EXIT_OK:
+ * go on. */
+int command_confirm(struct command_call *call, const char *act);
+
+/* --- the table, for help, completion and tests -------------------------------------------------- */
+
 size_t command_row_count(void);
 const struct command_row *command_row(size_t index);
+size_t command_noun_count(void);
+const struct command_noun_row *command_noun(size_t index);
+
+/* NULL: there is none. `verb` NULL or "" finds a top-level verb. */
+const struct command_row *command_find(const char *noun, const char *verb);
+
+/* One option of a row at a time ("--many=VALUE..." gives all three parts); false at the end.
+ * `*at` starts as row->options. */
+struct command_option_spec {
+    char name[32];
+    char value[48];           /* "" for a switch */
+    bool may_repeat;
+};
+bool command_next_option(const char **at, struct command_option_spec *out_spec);
+
+/* The options every command takes that this row takes, too: --dir, --json, --dry-run, ... */
+const char *command_common_options(const struct command_row *row);
+
+/* The most specific help of an option; NULL: none. */
+const struct command_option_row *command_option_help(const struct command_row *row,
+                                                     const char *option);
+
+/* The word of `words` nearest to `word`, or NULL when none is near. */
+const char *command_nearest(const char *word, const char *const *words, size_t count);
+
+/* --- help (command_help.c) ---------------------------------------------------------------------- */
+
+void command_help_all(FILE *out, bool is_chinese);
+void command_help_noun(FILE *out, const char *noun, bool is_chinese);
+void command_help_row(FILE *out, const struct command_row *row, bool is_chinese);
+void command_help_reference(FILE *out, bool is_chinese);
+void command_help_man(FILE *out);
+
+/* Every handler, command_<handler>. */
+#define COMMAND(noun, verb, handler, needs, effect, arguments, options, help, help_zh, example)    \
+    command_handler command_##handler;
+#include "admin/commands.def"

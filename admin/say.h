@@ -37,7 +37,13 @@ void say_json_line(struct command_call *call, json_t *document);
 /* The message in the user's language, for lines that are not problems. */
 const char *say_text(const struct command_call *call, const char *english, const char *chinese);
 
-/* A table aligned by display width (wide Chinese characters count two). Cells are copied. */
+/* Columns a text takes on a terminal. */
+size_t say_width(const char *text);
+
+#define SAY_COLUMNS_MAX 16
+
+/* A table aligned by display width (wide Chinese characters count two). Cells are copied; they must
+ * be safe to print (`say_printable`). */
 struct say_table;
 struct say_table *say_table_new(const char *const *headings, size_t columns);
 void say_table_row(struct say_table *table, const char *const *cells);
