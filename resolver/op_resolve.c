@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Resolution: which values were asked for, which of them may be seen.
+ *
+ * Stored form is wire form (design: "straight copy"), so selected values are copied as runs of
+ * bytes in either path; a test holds both answers equal.
+ */
+#include "resolver/op_resolve.h"
+
+#include "protocol/body.h"
+#include "resolver/lookup.h"
+
+/* No record has more values, so longer lists can only be meant to burn time. */
+#define FILTER_MAX VALUE_COUNT_MAX
+
+/* What a walk over the asked-for values found. */
+struct visibility {
+    uint32_t selected;
+    uint32_t visible;    /* publicly readable among them */
+    bool has_unreadable; /* one nobody may read, administrators included */
+};
+
+static bool is_unfiltered(const struct body_resolution *asked)
+{
+    return asked->index_count == 0 && asked->type_count == 0;
+}
+
+static bool is_selected(const struct body_resolution *asked, const struct value *value)
+{
+    if (is_unfiltered(asked)) {
+        return true;
+    }
+    struct wire_reader indexes = wire_read(asked->indexes);
+    for (uint32_t i = 0; i < asked->index_count; i++) {
+        if (wire_u32(&indexes) == value->index) {
+            return true;
+        }
+    }
+    struct wire_reader types = wire_read(asked->types);
+    struct bytes type;
+    while (body_next_text(&types, &type)) {
+        if (value_type_matches(value->type, type)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The next stored value and its own bytes; false at the end or when they lie. */
+static bool next_value(struct wire_reader *r, struct value *out_value, struct bytes *out_raw)
+{
+    const uint8_t *start = r->at;
+    if (wire_left(r) == 0 || value_decode(r, out_value) != STATUS_OK) {
+        return false;
+    }
+    *out_raw = bytes_of(start, (size_t)(r->at - start));
+    return true;
+}
+
+static enum status measure(struct bytes stored, const struct body_resolution *asked,
+                           struct visibility *out_seen)
+{
+    struct visibility seen = {0};
+    struct wire_reader r = wire_read(stored);
+    uint32_t count = wire_count(&r, VALUE_SMALLEST);
+    struct value value;
+    struct bytes raw;
+    for (uint32_t i = 0; i < count && next_value(&r, &value, &raw); i++) {
+        if (!is_selected(asked, &value)) {
+            continue;
+        }
+        seen.selected++;
+        if (value_is_public(&value)) {
+            seen.visible++;
+        } else if ((value.permissions & VALUE_ADMIN_READ) == 0) {
+            seen.has_unreadable = true;
+        }
+    }
+    if (!wire_done(&r)) {
+        return STATUS_CORRUPT;
+    }
+    *out_seen = seen;
+    return STATUS_OK;
+}
+
+static enum status answer_straight(struct exchange *x, struct bytes name, struct bytes stored)
+{
+    metrics_add(x->scope->metrics, METRIC_straight_answers, 0, 1);
+    struct message_marks marks = exchange_open(x, STATUS_OK);
+    wire_put_bytes(&x->reply, name);
+    wire_put_raw(&x->reply, stored);
+    return exchange_close(x, marks);
+}
+
+/* Only public values ever leave: who may see others has to prove it first. */
+static enum status answer_visible(struct exchange *x, const struct body_resolution *asked,
+                                  struct bytes stored, uint32_t visible)
+{
+    struct message_marks marks = exchange_open(x, STATUS_OK);
+    wire_put_bytes(&x->reply, asked->handle);
+    wire_put_u32(&x->reply, visible);
+    struct wire_reader r = wire_read(stored);
+    (void)wire_u32(&r);
+    struct value value;
+    struct bytes raw;
+    while (next_value(&r, &value, &raw)) {
+        if (value_is_public(&value) && is_selected(asked, &value)) {
+            wire_put_raw(&x->reply, raw);
+        }
+    }
+    return exchange_close(x, marks);
+}
+
+static bool wants_public_only(const struct exchange *x)
+{
+    /* The national SDK never sets PO and cannot answer a challenge to a resolution. */
+    return (x->message.header.flags & MESSAGE_PUBLIC_ONLY) != 0 || exchange_is_national(x);
+}
+
+static enum status refuse_damaged(struct exchange *x)
+{
+    metrics_add(x->scope->metrics, METRIC_stored_damage, 0, 1);
+    return exchange_refuse(x, STATUS_ERROR, "the stored record is damaged");
+}
+
+/* protocol.md §7.3, over every selected value. */
+static enum status answer_selected(struct exchange *x, const struct body_resolution *asked,
+                                   struct bytes stored)
+{
+    struct visibility seen;
+    if (measure(stored, asked, &seen) != STATUS_OK) {
+        return refuse_damaged(x);
+    }
+    bool may_all_leave = seen.visible == seen.selected;
+    if (!may_all_leave && !wants_public_only(x)) {
+        return seen.has_unreadable ? exchange_refuse(x, STATUS_ACCESS_DENIED, "")
+                                   : exchange_challenge(x);
+    }
+    if (seen.visible == 0) {
+        return exchange_refuse(x, STATUS_VALUES_NOT_FOUND, "");
+    }
+    return answer_visible(x, asked, stored, seen.visible);
+}
+
+/* The name every reference server answers about itself (§5.14); it holds nothing public. */
+static bool is_server_status(struct bytes name)
+{
+    return bytes_equal_nocase(name, BYTES_LITERAL("0.SITE/status"));
+}
+
+static enum status refuse_lookup(struct exchange *x, enum status status)
+{
+    switch (status) {
+    case STATUS_NOT_RESPONSIBLE:
+        return exchange_refuse(x, status, "That prefix doesn't live here");
+    case STATUS_CORRUPT:
+        return refuse_damaged(x);
+    default:
+        return exchange_refuse(x, status, "");
+    }
+}
+
+enum status op_resolve(struct exchange *x)
+{
+    struct body_resolution asked;
+    if (body_resolution_decode(x->message.body, &asked) != STATUS_OK) {
+        return exchange_refuse(x, STATUS_PROTOCOL_ERROR, "malformed body");
+    }
+    if (asked.index_count > FILTER_MAX || asked.type_count > FILTER_MAX) {
+        return exchange_refuse(x, STATUS_PROTOCOL_ERROR, "more filters than a record has values");
+    }
+    if (is_server_status(asked.handle)) {
+        return wants_public_only(x) ? exchange_refuse(x, STATUS_VALUES_NOT_FOUND, "")
+                                    : exchange_challenge(x);
+    }
+    struct lookup found;
+    enum status status = lookup_record(x->scope->snapshot, asked.handle, &found);
+    if (status != STATUS_OK) {
+        return refuse_lookup(x, status);
+    }
+    bool is_certified = (x->message.header.flags & MESSAGE_CERTIFIED) != 0;
+    if ((found.record.flags & RECORD_ALL_PUBLIC) != 0 && is_unfiltered(&asked) && !is_certified) {
+        return answer_straight(x, asked.handle, found.record.values);
+    }
+    return answer_selected(x, &asked, found.record.values);
+}
