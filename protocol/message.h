@@ -89,7 +89,8 @@ struct message {
 /* < 0, 0, > 0 as a ranks below, equal to, above b. */
 int message_version_compare(struct message_version a, struct message_version b);
 
-/* What we answer in: min(suggested or, when not given, the message's own; 2.11); 5 counts as 2.0. */
+/* What we answer in: min(suggested or, when not given, the message's own; 2.11); 5 counts as 2.0.
+ * Messages whose version is not known are answered in 2.3 framing (protocol.md §14 row 11). */
 struct message_version message_answer_version(const struct envelope *request);
 
 /* Versions 0, 1, 4 and above 5 are not understood (protocol.md §14 row 11). */
@@ -100,7 +101,8 @@ enum status envelope_decode(struct bytes packet, struct envelope *out_envelope);
 void envelope_encode(struct wire_writer *w, const struct envelope *envelope);
 
 /* A whole unencrypted message with its envelope (fragments reassembled). PROTOCOL_ERROR: lengths
- * that lie, trailing bytes, compression; INVALID_CREDENTIAL: unknown credential version or type.
+ * that lie, trailing bytes, compression, cipher text; INVALID_CREDENTIAL: unknown credential version
+ * or type, and lengths lying inside the credential of a message that names a session.
  * A missing credential section (message ends right after the body) is accepted. */
 enum status message_decode(struct bytes packet, struct message *out_message);
 

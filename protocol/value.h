@@ -89,6 +89,6 @@ bool value_type_is(struct bytes type, struct bytes base);
 bool value_is_secret(const struct value *value);
 bool value_is_public(const struct value *value);
 
-/* "1110" <-> 0x0e; "*" or anything but four of [01] is BAD_SYNTAX ("*" is 0x0f). `out` holds 5. */
+/* "1110" <-> 0x0e; "*" reads as 0x0f, anything else but four of [01] is BAD_SYNTAX. `out` holds 5. */
 enum status value_permissions_parse(struct bytes text, uint8_t *out_permissions);
 void value_permissions_text(uint8_t permissions, char *out);

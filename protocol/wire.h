@@ -108,6 +108,24 @@ static inline uint32_t wire_count(struct wire_reader *r, size_t smallest)
     return count;
 }
 
+/* An int list of protocol.md §2, kept encoded: its `*out_count` x int4. */
+static inline struct bytes wire_int_list(struct wire_reader *r, uint32_t *out_count)
+{
+    *out_count = wire_count(r, 4);
+    return wire_take(r, (size_t)*out_count * 4);
+}
+
+/* A string list, kept encoded: `*out_count` strings, each looked at. */
+static inline struct bytes wire_text_list(struct wire_reader *r, uint32_t *out_count)
+{
+    *out_count = wire_count(r, 4);
+    const uint8_t *start = r->at;
+    for (uint32_t i = 0; i < *out_count && !r->failed; i++) {
+        (void)wire_bytes(r);
+    }
+    return r->failed ? BYTES_NONE : (struct bytes){start, (size_t)(r->at - start)};
+}
+
 static inline struct wire_writer wire_write(uint8_t *buffer, size_t size)
 {
     return (struct wire_writer){buffer, buffer, buffer + size, false};
@@ -191,6 +209,13 @@ static inline void wire_put_bytes(struct wire_writer *w, struct bytes b)
     }
     wire_put_u32(w, (uint32_t)b.len);
     wire_put_raw(w, b);
+}
+
+/* An encoded list of `count` elements behind its count: what wire_int_list and wire_text_list read. */
+static inline void wire_put_list(struct wire_writer *w, uint32_t count, struct bytes encoded)
+{
+    wire_put_u32(w, count);
+    wire_put_raw(w, encoded);
 }
 
 /* Reserves an int4 to be filled later by `wire_fill_length`. */
