@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One question to one server over UDP or TCP.
+ *
+ * An ask owns its sockets, timers and buffers and ends in exactly one call of `done`, after which
+ * it is gone. What arrives is a stranger's until source, request id, length and shape fit; over
+ * UDP anything else is passed over, so that nobody can end a question by guessing a port.
+ */
+#include "resolver/ask.h"
+
+#include <stdlib.h>
+
+#include "protocol/fragment.h"
+
+#define TIMEOUT_DEFAULT_MS 10000
+#define DATAGRAM_ROOM 65536
+#define EARLY_ERROR_ID UINT32_MAX /* what reference servers put into early errors, §3.4 */
+
+/* How long each send waits for its answer (protocol.md §3.3). */
+static const int64_t patience_ms[] = {500, 1000, 1500};
+#define SENDS_MAX (sizeof(patience_ms) / sizeof(patience_ms[0]))
+
+struct ask {
+    struct net *net;
+    struct ask_options options;
+    struct envelope asked;
+    ask_done *done;
+    void *context;
+    struct net_timer *deadline;
+    int64_t started_ms;
+    struct ask_figures figures;
+
+    uint8_t *request;
+    size_t request_len;
+    uint8_t *buffer; /* one datagram, or the stream's answer as it grows */
+    size_t buffer_len;
+
+    struct net_udp *udp;
+    struct net_timer *retry;
+    struct fragment_set pieces;
+    uint8_t *whole; /* where pieces go; NULL: none came yet */
+
+    struct net_stream *stream;
+    size_t written;
+};
+
+static void ask_free(struct ask *ask)
+{
+    if (ask == NULL) {
+        return;
+    }
+    net_timer_free(ask->deadline);
+    net_timer_free(ask->retry);
+    net_udp_close(ask->udp);
+    net_stream_close(ask->stream);
+    free(ask->request);
+    free(ask->buffer);
+    free(ask->whole);
+    free(ask);
+}
+
+static void finish(struct ask *ask, enum status status, struct bytes answer)
+{
+    ask->figures.elapsed_us = (net_now_ms(ask->net) - ask->started_ms) * 1000;
+    net_timer_stop(ask->deadline);
+    ask->done(ask->context, status, answer, &ask->figures);
+    ask_free(ask);
+}
+
+static void deadline_on_fired(void *context)
+{
+    finish(context, STATUS_TIMED_OUT, BYTES_NONE);
+}
+
+/* Is this whole packet an answer at all? Encrypted ones can only be judged by whoever has the key.
+ */
+static bool is_answer(struct bytes packet, const struct envelope *envelope)
+{
+    struct message message;
+    if (envelope->is_encrypted) {
+        return true;
+    }
+    return message_decode(packet, &message) == STATUS_OK && message.header.response_code != 0;
+}
+
+/* --- UDP ------------------------------------------------------------------------------------- */
+
+static void send_piece(struct ask *ask, uint32_t sequence)
+{
+    uint8_t room[FRAGMENT_DATAGRAM];
+    uint32_t len = fragment_payload_len(ask->asked.message_len, sequence);
+    size_t offset = MESSAGE_ENVELOPE_LEN + (size_t)sequence * FRAGMENT_PAYLOAD;
+    struct bytes payload =
+        bytes_of(bytes_from(bytes_of(ask->request, ask->request_len), offset).data, len);
+    fragment_envelope(&ask->asked, sequence, room);
+    struct wire_writer w = wire_write(room, sizeof(room));
+    (void)wire_room(&w, MESSAGE_ENVELOPE_LEN);
+    wire_put_raw(&w, payload);
+    struct net_datagram datagram = {.data = room, .peer = ask->options.server};
+    datagram.len = wire_wrote(&w).len;
+    (void)net_udp_send(ask->udp, &datagram, 1);
+    ask->figures.sent_bytes += datagram.len;
+}
+
+static void send_request(struct ask *ask)
+{
+    uint32_t pieces = fragment_count(ask->asked.message_len);
+    for (uint32_t i = 0; i < pieces; i++) {
+        send_piece(ask, i);
+    }
+    net_timer_start(ask->retry, patience_ms[ask->figures.attempts]);
+    ask->figures.attempts++;
+}
+
+static void retry_on_fired(void *context)
+{
+    struct ask *ask = context;
+    if (ask->figures.attempts < SENDS_MAX) {
+        send_request(ask);
+    } else if (ask->whole == NULL) {
+        finish(ask, STATUS_TIMED_OUT, BYTES_NONE);
+    } /* else pieces are coming: the deadline decides */
+}
+
+/* A set that does not fit the piece is given up for the piece: the newer answer wins. */
+static enum fragment_added add_piece(struct ask *ask, const struct envelope *envelope,
+                                     struct bytes datagram)
+{
+    if (ask->whole != NULL) {
+        enum fragment_added added = fragment_set_add(&ask->pieces, envelope, datagram);
+        if (added != FRAGMENT_MISMATCH) {
+            return added;
+        }
+        free(ask->whole);
+    }
+    ask->whole = malloc(fragment_buffer_len(envelope));
+    if (ask->whole == NULL) {
+        return FRAGMENT_MISMATCH;
+    }
+    fragment_set_init(&ask->pieces, envelope, ask->whole);
+    return fragment_set_add(&ask->pieces, envelope, datagram);
+}
+
+/* The answer, once this datagram completes it. */
+static struct bytes take_datagram(struct ask *ask, struct bytes datagram)
+{
+    struct envelope envelope;
+    struct bytes packet = BYTES_NONE;
+    if (envelope_decode(datagram, &envelope) != STATUS_OK ||
+        envelope.request_id != ask->asked.request_id) {
+        return BYTES_NONE;
+    }
+    switch (fragment_classify(&envelope, datagram.len)) {
+    case FRAGMENT_WHOLE:
+        packet = datagram;
+        break;
+    case FRAGMENT_PIECE:
+        if (add_piece(ask, &envelope, datagram) == FRAGMENT_COMPLETE) {
+            packet = fragment_set_message(&ask->pieces);
+        }
+        break;
+    case FRAGMENT_BAD:
+    case FRAGMENT_IGNORE:
+    default:
+        break;
+    }
+    return packet.len > 0 && is_answer(packet, &envelope) ? packet : BYTES_NONE;
+}
+
+static void udp_on_answer(void *context)
+{
+    struct ask *ask = context;
+    struct net_datagram datagram = {.data = ask->buffer, .size = DATAGRAM_ROOM};
+    while (net_udp_receive(ask->udp, &datagram, 1) == 1) {
+        if (net_address_equal(&datagram.peer, &ask->options.server)) {
+            ask->figures.datagrams++;
+            ask->figures.received_bytes += datagram.len;
+            struct bytes answer = take_datagram(ask, bytes_of(datagram.data, datagram.len));
+            if (answer.len > 0) {
+                finish(ask, STATUS_OK, answer);
+                return;
+            }
+        }
+        datagram = (struct net_datagram){.data = ask->buffer, .size = DATAGRAM_ROOM};
+    }
+}
+
+static enum status start_udp(struct ask *ask)
+{
+    struct net_address any = {.scope = 0};
+    const char *wildcard = net_address_is_ipv4(&ask->options.server) ? "0.0.0.0" : "::";
+    enum status status = net_address_parse(wildcard, 0, &any);
+    ask->buffer = malloc(DATAGRAM_ROOM);
+    if (ask->buffer == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    if (status == STATUS_OK) {
+        status = net_udp_open(ask->net, &any, udp_on_answer, ask, &ask->udp, NULL);
+    }
+    if (status == STATUS_OK) {
+        status = net_timer_new(ask->net, retry_on_fired, ask, &ask->retry);
+    }
+    if (status == STATUS_OK) {
+        send_request(ask);
+    }
+    return status;
+}
+
+/* --- TCP ------------------------------------------------------------------------------------- */
+
+static void stream_on_failed(void *context, enum status status)
+{
+    finish(context, status, BYTES_NONE);
+}
+
+static void stream_on_ask_writable(void *context)
+{
+    struct ask *ask = context;
+    while (ask->written < ask->request_len) {
+        size_t took = 0;
+        struct bytes rest = bytes_from(bytes_of(ask->request, ask->request_len), ask->written);
+        enum status status = net_stream_write(ask->stream, rest, &took);
+        if (status == STATUS_PENDING) {
+            net_stream_want(ask->stream, true, true);
+            return;
+        }
+        if (status != STATUS_OK) {
+            finish(ask, status, BYTES_NONE);
+            return;
+        }
+        ask->written += took;
+        ask->figures.sent_bytes += took;
+    }
+    net_stream_want(ask->stream, true, false);
+}
+
+static bool is_expected(const struct ask *ask, const struct envelope *envelope)
+{
+    return envelope->request_id == ask->asked.request_id || envelope->request_id == EARLY_ERROR_ID;
+}
+
+/* How many bytes the answer has in all, as far as what came tells; PROTOCOL_ERROR when it can not
+ * be one. */
+static enum status expected_len(const struct ask *ask, size_t *out_len)
+{
+    struct envelope envelope;
+    if (envelope_decode(bytes_of(ask->buffer, ask->buffer_len), &envelope) != STATUS_OK) {
+        *out_len = MESSAGE_ENVELOPE_LEN;
+        return STATUS_OK;
+    }
+    if (envelope.message_len > MESSAGE_MAX || !is_expected(ask, &envelope)) {
+        return STATUS_PROTOCOL_ERROR;
+    }
+    *out_len = (size_t)MESSAGE_ENVELOPE_LEN + envelope.message_len;
+    return STATUS_OK;
+}
+
+static void finish_stream(struct ask *ask)
+{
+    struct envelope envelope;
+    struct bytes packet = bytes_of(ask->buffer, ask->buffer_len);
+    (void)envelope_decode(packet, &envelope);
+    bool is_sound = is_answer(packet, &envelope);
+    finish(ask, is_sound ? STATUS_OK : STATUS_PROTOCOL_ERROR, is_sound ? packet : BYTES_NONE);
+}
+
+static void stream_on_ask_readable(void *context)
+{
+    struct ask *ask = context;
+    for (;;) {
+        size_t expected = 0;
+        enum status status = expected_len(ask, &expected);
+        if (status == STATUS_OK && ask->buffer_len == expected) {
+            finish_stream(ask);
+            return;
+        }
+        size_t got = 0;
+        if (status == STATUS_OK) {
+            status = net_stream_read(ask->stream, ask->buffer + ask->buffer_len,
+                                     expected - ask->buffer_len, &got);
+        }
+        if (status == STATUS_PENDING) {
+            return;
+        }
+        if (status != STATUS_OK) {
+            finish(ask, status, BYTES_NONE);
+            return;
+        }
+        ask->buffer_len += got;
+        ask->figures.received_bytes += got;
+    }
+}
+
+static enum status start_tcp(struct ask *ask)
+{
+    static const struct net_stream_events events = {
+        .readable = stream_on_ask_readable,
+        .writable = stream_on_ask_writable,
+        .failed = stream_on_failed,
+    };
+    ask->figures.attempts = 1;
+    ask->buffer = malloc(MESSAGE_PACKET_MAX);
+    if (ask->buffer == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    return net_connect(ask->net, &ask->options.server, &events, ask, &ask->stream);
+}
+
+/* --- both ------------------------------------------------------------------------------------ */
+
+static enum status start(struct ask *ask, struct bytes request)
+{
+    int64_t timeout_ms = ask->options.timeout_ms > 0 ? ask->options.timeout_ms : TIMEOUT_DEFAULT_MS;
+    ask->request = malloc(request.len);
+    if (ask->request == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    memcpy(ask->request, request.data, request.len);
+    ask->request_len = request.len;
+    ask->started_ms = net_now_ms(ask->net);
+    enum status status = net_timer_new(ask->net, deadline_on_fired, ask, &ask->deadline);
+    if (status == STATUS_OK) {
+        net_timer_start(ask->deadline, timeout_ms);
+        status = ask->options.transport == ASK_TCP ? start_tcp(ask) : start_udp(ask);
+    }
+    return status;
+}
+
+enum status ask_start(struct net *net, const struct ask_options *options, struct bytes request,
+                      ask_done *done, void *context, struct ask **out_ask)
+{
+    struct envelope asked;
+    if (envelope_decode(request, &asked) != STATUS_OK || asked.message_len > MESSAGE_MAX ||
+        request.len != (size_t)MESSAGE_ENVELOPE_LEN + asked.message_len) {
+        return STATUS_PROTOCOL_ERROR;
+    }
+    struct ask *ask = calloc(1, sizeof(*ask));
+    if (ask == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    ask->net = net;
+    ask->options = *options;
+    ask->asked = asked;
+    ask->done = done;
+    ask->context = context;
+    enum status status = start(ask, request);
+    if (status != STATUS_OK) {
+        ask_free(ask);
+        return status;
+    }
+    *out_ask = ask;
+    return STATUS_OK;
+}
+
+void ask_cancel(struct ask *ask)
+{
+    ask_free(ask);
+}
