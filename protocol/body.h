@@ -113,7 +113,7 @@ void body_signature_encode(struct wire_writer *w, const struct body_signature *b
 
 /* signed_response of HS_SECKEY, all forms of §7.5. `form` is the algorithm byte, 0 for bare MD5. */
 struct body_mac {
-    uint8_t form;                /* 0, 01, 02, 03, 12, 13, 22 (hex) */
+    uint8_t form;                /* 0, 01, 02, 03, 12, 13, 22 (hex); 16 bytes are always form 0 */
     struct bytes mac;
     struct bytes salt;           /* form 22 only */
     uint32_t iterations;         /* form 22 only */
@@ -134,7 +134,8 @@ void body_verify_encode(struct wire_writer *w, const struct body_verify *body);
 enum status body_verified_decode(struct bytes body, bool *out_is_valid);
 void body_verified_encode(struct wire_writer *w, bool is_valid);
 
-/* --- 400 session set-up, §5.11; trailing zero bytes are accepted and counted --------------------- */
+/* --- 400 session set-up, §5.11; trailing zero bytes are accepted and counted; a mode not listed
+ * is INVALID_SESSION_SETUP ------------------------------------------------------------------------- */
 enum session_mode {
     SESSION_CLIENT_KEY = 1,
     SESSION_SERVER_KEY = 2,
@@ -168,7 +169,8 @@ void body_exchange_key_encode(struct wire_writer *w, struct bytes encrypted_key)
 enum status body_txn_id_decode(struct bytes body, uint64_t *out_id);
 void body_txn_id_encode(struct wire_writer *w, uint64_t id);
 
-/* --- 1001 retrieve transaction log, 1002 dump handles, §5.13 ---------------------------------------- */
+/* --- 1001 retrieve transaction log, 1002 dump handles, §5.13; a server number that is not below the
+ * count, or an unknown hash option, is PROTOCOL_ERROR ------------------------------------------------ */
 struct body_retrieve_log {
     bool has_kind;                   /* versions from 2.9 lead with the kind */
     uint8_t kind;                    /* 0 id and date, 1 state */
