@@ -70,7 +70,8 @@ static inline uint8_t wire_u8(struct wire_reader *r)
 static inline uint16_t wire_u16(struct wire_reader *r)
 {
     struct bytes b = wire_take(r, 2);
-    return b.len == 0 ? 0 : (uint16_t)(b.data[0] << 8 | b.data[1]);
+    unsigned v = b.len == 0 ? 0 : (unsigned)b.data[0] << 8 | b.data[1];
+    return (uint16_t)v;
 }
 
 static inline uint32_t wire_u32(struct wire_reader *r)
