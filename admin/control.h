@@ -15,6 +15,7 @@
 
 #include <jansson.h>
 
+#include "conf/settings.h"
 #include "registry/registry.h"
 #include "resolver/log.h"
 #include "resolver/node.h"
@@ -33,8 +34,8 @@ struct control;
 
 struct control_options {
     const char *socket_path;
-    struct node *node;                /* borrowed until control_stop */
-    struct registry *registry;        /* borrowed until control_stop */
+    struct node *node;         /* borrowed until control_stop */
+    struct registry *registry; /* borrowed until control_stop */
     struct log *log;
     /* Called on the admin thread; main's answer after it has done it (reload waits for the workers;
      * drain only starts). */
@@ -46,6 +47,10 @@ struct control_options {
 /* Opens the socket and starts the admin thread. LOCKED: another daemon listens there. */
 enum status control_start(const struct control_options *options, struct control **out_control,
                           struct fault *fault);
+
+/* What serves now, for `conf diff`: copied. Call it after control_start and after every reload; any
+ * thread. */
+void control_publish_settings(struct control *control, const struct settings *settings);
 
 /* Answers what is outstanding, closes the socket, ends the thread. NULL is allowed. */
 void control_stop(struct control *control);
@@ -64,6 +69,10 @@ enum status control_call(struct control_client *client, const char *command, jso
 
 /* Raw frames for the writer: sends one; receives the next (payload valid until the next call).
  * `timeout_ms` 0: PENDING at once when nothing waits; -1: no limit. */
-enum status control_send(struct control_client *client, enum control_kind kind, struct bytes payload);
+enum status control_send(struct control_client *client, enum control_kind kind,
+                         struct bytes payload);
 enum status control_receive(struct control_client *client, int timeout_ms,
                             enum control_kind *out_kind, struct bytes *out_payload);
+
+/* "HANDLE_EXISTS" as it stands in OUTCOME and PROBLEM frames; ERROR for an unknown name. */
+enum status control_status_of_name(struct bytes name);

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Calls over the control socket: what a running node tells and does (control_parts.h).
+ *
+ * One row per call. Adding one: a row, its function, a command that calls it.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "admin/control_parts.h"
+#include "protocol/text.h"
+
+typedef enum status call_function(struct control *control, json_t *arguments, json_t **out_result,
+                                  struct fault *fault);
+
+/* --- node ------------------------------------------------------------------------------------- */
+
+static enum status call_node_status(struct control *control, json_t *arguments, json_t **out_result,
+                                    struct fault *fault)
+{
+    (void)arguments;
+    struct node *node = control->options.node;
+    struct registry_figures figures;
+    enum status status = registry_figures(control->options.registry, &figures);
+    if (status != STATUS_OK) {
+        return fault_set(fault, status, "%s", "the store's figures");
+    }
+    int64_t started_ms = node_started_ms(node);
+    char started[TEXT_TIME_LEN];
+    text_time_ms(started_ms, started);
+    *out_result = json_pack("{s:s, s:s, s:i, s:s, s:I, s:i, s:I, s:I, s:I, s:I, s:I, s:b}", "state",
+                            control->drains ? "draining" : "running", "version", GUANTONG_VERSION,
+                            "pid", (int)getpid(), "started", started, "uptime_s",
+                            (json_int_t)((net_wall_ms(control->net) - started_ms) / 1000), "port",
+                            (int)node_port(node), "workers", (json_int_t)node_worker_count(node),
+                            "generation", (json_int_t)node_generation(node), "records",
+                            (json_int_t)figures.records, "prefixes", (json_int_t)figures.prefixes,
+                            "journal_head", (json_int_t)figures.journal_head, "refuses_writes",
+                            figures.refuses_writes);
+    return STATUS_OK;
+}
+
+static enum status call_node_reload(struct control *control, json_t *arguments, json_t **out_result,
+                                    struct fault *fault)
+{
+    (void)arguments;
+    enum status status = control->options.reload(control->options.context, fault);
+    if (status == STATUS_OK) {
+        *out_result =
+            json_pack("{s:I}", "generation", (json_int_t)node_generation(control->options.node));
+    }
+    return status;
+}
+
+static enum status call_node_drain(struct control *control, json_t *arguments, json_t **out_result,
+                                   struct fault *fault)
+{
+    (void)arguments;
+    (void)fault;
+    control->drains = true;
+    control->options.drain(control->options.context);
+    *out_result = json_pack("{s:s, s:i}", "state", "draining", "pid", (int)getpid());
+    return STATUS_OK;
+}
+
+/* --- figures ---------------------------------------------------------------------------------- */
+
+struct figure {
+    const char *name; /* of the OpenMetrics family, without guantong_ and _total */
+    const char *help;
+    bool is_counter;
+    uint64_t value;
+};
+
+#define FIGURE_COUNT 17
+
+static void gather(struct control *control, const struct registry_figures *store,
+                   struct figure out[FIGURE_COUNT])
+{
+    struct committer_figures commits;
+    committer_figures(node_committer(control->options.node), &commits);
+    const struct figure figures[FIGURE_COUNT] = {
+        {"records", "Records stored.", false, store->records},
+        {"prefixes", "Prefixes known.", false, store->prefixes},
+        {"history_rows", "Superseded records kept.", false, store->history_rows},
+        {"tombstones", "Deleted handles remembered.", false, store->tombstones},
+        {"journal_sets", "Change sets in the journal.", false, store->journal_sets},
+        {"journal_head", "Position of the newest journal item.", false, store->journal_head},
+        {"store_map_bytes", "Ceiling of the store's file.", false, store->map_bytes},
+        {"store_used_bytes", "Bytes of the store in use.", false, store->used_bytes},
+        {"store_readers", "Read transactions open.", false, store->readers},
+        {"store_oldest_reader_lag", "Transactions the oldest reader is behind.", false,
+         store->oldest_reader_lag},
+        {"store_refuses_writes", "1 after a failed sync, until restart.", false,
+         store->refuses_writes ? 1 : 0},
+        {"commit_groups", "Transactions committed.", true, commits.groups},
+        {"commit_sets", "Change sets committed or judged.", true, commits.sets},
+        {"commit_items", "Items committed.", true, commits.items},
+        {"commit_refused_sets", "Change sets refused for lack of room in the queue.", true,
+         commits.refused_sets},
+        {"commit_conflicts", "Change sets sent back because something changed meanwhile.", true,
+         commits.conflicts},
+        {"commit_queued_sets", "Change sets waiting.", false, commits.queued_sets},
+    };
+    memcpy(out, figures, sizeof(figures));
+}
+
+static json_t *figures_json(const struct figure *figures)
+{
+    json_t *object = json_object();
+    for (size_t i = 0; i < FIGURE_COUNT; i++) {
+        (void)json_object_set_new(object, figures[i].name,
+                                  json_integer((json_int_t)figures[i].value));
+    }
+    return object;
+}
+
+static json_t *figures_openmetrics(struct control *control, const struct figure *figures)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+    if (out == NULL) {
+        return NULL;
+    }
+    metrics_openmetrics(node_metrics(control->options.node), out);
+    for (size_t i = 0; i < FIGURE_COUNT; i++) {
+        const struct figure *figure = &figures[i];
+        (void)fprintf(out, "# TYPE guantong_%s %s\n# HELP guantong_%s %s\nguantong_%s%s %llu\n",
+                      figure->name, figure->is_counter ? "counter" : "gauge", figure->name,
+                      figure->help, figure->name, figure->is_counter ? "_total" : "",
+                      (unsigned long long)figure->value);
+    }
+    (void)fputs("# EOF\n", out);
+    json_t *result = fclose(out) == 0 ? json_pack("{s:s}", "openmetrics", text) : NULL;
+    free(text);
+    return result;
+}
+
+static enum status call_stats(struct control *control, json_t *arguments, json_t **out_result,
+                              struct fault *fault)
+{
+    struct registry_figures store;
+    struct figure figures[FIGURE_COUNT];
+    enum status status = registry_figures(control->options.registry, &store);
+    if (status != STATUS_OK) {
+        return fault_set(fault, status, "%s", "the store's figures");
+    }
+    gather(control, &store, figures);
+    if (json_is_true(json_object_get(arguments, "openmetrics"))) {
+        *out_result = figures_openmetrics(control, figures);
+        return STATUS_OK;
+    }
+    *out_result =
+        json_pack("{s:o, s:o}", "requests", metrics_json(node_metrics(control->options.node)),
+                  "store", figures_json(figures));
+    return STATUS_OK;
+}
+
+/* --- settings --------------------------------------------------------------------------------- */
+
+void control_publish_settings(struct control *control, const struct settings *settings)
+{
+    json_t *fresh = json_object();
+    for (size_t i = 0; i < settings_row_count(); i++) {
+        const struct setting_row *row = settings_row(i);
+        char name[96];
+        char value[4096];
+        (void)snprintf(name, sizeof(name), "%s.%s", row->section, row->key);
+        (void)json_object_set_new(fresh, name,
+                                  json_string(settings_value(settings, row, value, sizeof(value))));
+    }
+    (void)pthread_mutex_lock(&control->lock);
+    json_t *old = control->settings;
+    control->settings = fresh;
+    (void)pthread_mutex_unlock(&control->lock);
+    json_decref(old);
+}
+
+static enum status call_conf_running(struct control *control, json_t *arguments,
+                                     json_t **out_result, struct fault *fault)
+{
+    (void)arguments;
+    (void)pthread_mutex_lock(&control->lock);
+    *out_result = control->settings == NULL ? NULL : json_deep_copy(control->settings);
+    (void)pthread_mutex_unlock(&control->lock);
+    return *out_result != NULL ? STATUS_OK
+                               : fault_set(fault, STATUS_NOT_FOUND, "%s", "no settings are known");
+}
+
+/* --- dispatch --------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *command;
+    call_function *function;
+    bool is_noted; /* worth a line in the log: it changes something */
+} calls[] = {
+    {"node status", call_node_status, false},   {"node reload", call_node_reload, true},
+    {"node drain", call_node_drain, true},      {"stats", call_stats, false},
+    {"conf running", call_conf_running, false},
+};
+
+static void send_json(struct control_connection *connection, enum control_kind kind,
+                      json_t *document)
+{
+    char *text = document == NULL ? NULL : json_dumps(document, JSON_COMPACT);
+    json_decref(document);
+    if (text == NULL) {
+        connection->is_dead = true;
+        return;
+    }
+    control_connection_send(connection, kind, bytes_of_text(text));
+    free(text);
+}
+
+static enum status run(struct control_connection *connection, const char *command,
+                       json_t *arguments, json_t **out_result, struct fault *fault)
+{
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        if (strcmp(calls[i].command, command) != 0) {
+            continue;
+        }
+        enum status status = calls[i].function(connection->control, arguments, out_result, fault);
+        if (calls[i].is_noted) {
+            log_write(connection->control->options.log, LOG_LEVEL_NOTICE, "control", "%s by %s: %s",
+                      command, connection->actor, status_english(status));
+        }
+        if (status == STATUS_OK && *out_result == NULL) {
+            status = STATUS_NO_MEMORY;
+        }
+        return status;
+    }
+    return fault_set(fault, STATUS_NOT_SUPPORTED, "%s",
+                     "this daemon does not know the command; is it older than the tool?");
+}
+
+void control_calls_take(struct control_connection *connection, struct bytes payload)
+{
+    struct fault fault = {.status = STATUS_OK};
+    json_t *call =
+        json_loadb((const char *)payload.data, payload.len, JSON_REJECT_DUPLICATES, NULL);
+    const char *command = json_string_value(json_object_get(call, "command"));
+    json_t *result = NULL;
+    enum status status =
+        command == NULL
+            ? fault_set(&fault, STATUS_PROTOCOL_ERROR, "%s", "the call is not a JSON object")
+            : run(connection, command, json_object_get(call, "arguments"), &result, &fault);
+    if (status == STATUS_OK) {
+        send_json(connection, CONTROL_RESULT, result);
+    } else {
+        json_decref(result);
+        send_json(connection, CONTROL_PROBLEM,
+                  json_pack("{s:s, s:s}", "status", status_name(status), "text", fault.text));
+    }
+    json_decref(call);
+}
