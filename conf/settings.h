@@ -33,8 +33,8 @@ struct setting_row {
     const char *section;
     const char *key;
     enum setting_type type;
-    const char *fallback;           /* the default, as written in a file */
-    const char *min;                /* CHOICE: the allowed words */
+    const char *fallback; /* the default, as written in a file */
+    const char *min;      /* CHOICE: the allowed words */
     const char *max;
     enum setting_reload reload;
     const char *help;
@@ -44,8 +44,8 @@ struct setting_row {
 #define SETTING_C_TEXT const char *
 #define SETTING_C_BOOL bool
 #define SETTING_C_INTEGER int64_t
-#define SETTING_C_SIZE int64_t      /* bytes */
-#define SETTING_C_DURATION int64_t  /* milliseconds */
+#define SETTING_C_SIZE int64_t     /* bytes */
+#define SETTING_C_DURATION int64_t /* milliseconds */
 #define SETTING_C_LIST struct settings_list
 #define SETTING_C_CHOICE const char *
 
@@ -78,22 +78,29 @@ const struct setting_row *settings_row(size_t index);
 /* The row named "section.key", or NULL; `out_nearest` (may be NULL) then names the closest one. */
 const struct setting_row *settings_find(const char *name, const struct setting_row **out_nearest);
 
-/* The value of a row as it would be written in a file; valid until the next call on `buffer`. */
+/* The value of a row as it would be written in a file, without quotes, a LIST joined by ", ":
+ * what `fallback` is for the default. Cut off when `size` is too small; returns `buffer`. */
 const char *settings_value(const struct settings *settings, const struct setting_row *row,
                            char *buffer, size_t size);
 
 bool settings_is_default(const struct settings *settings, const struct setting_row *row);
-bool settings_differ(const struct settings *a, const struct settings *b, const struct setting_row *row);
+bool settings_differ(const struct settings *a, const struct settings *b,
+                     const struct setting_row *row);
 
 /* A generation that serves: `running`'s RESTART rows with `loaded`'s LIVE rows. NULL: no memory. */
 struct settings *settings_merge(const struct settings *running, const struct settings *loaded);
 
 /* guantong.yaml for a new node: every setting with its help as comment, those in `overrides`
- * ("section.key", "value" pairs) written out, the others commented at their default. */
+ * ("section.key", "value" pairs) written out, the others commented at their default. BAD_SETTING:
+ * an override names no setting or has a value the reader would refuse; SYSTEM: `out` failed. */
 enum status settings_write_template(FILE *out, const char *const (*overrides)[2], size_t count);
 
 /* The reference page docs/settings.md (is_chinese: docs/settings.zh.md), from the same table. */
 void settings_write_reference(FILE *out, bool is_chinese);
+
+/* "42", "64K", "30s" as a row of this type (INTEGER, SIZE, DURATION) reads them: a plain number,
+ * bytes, milliseconds. BAD_SETTING, also when it does not fit. */
+enum status settings_parse_number(enum setting_type type, const char *text, int64_t *out_number);
 
 /* "10.1.0.0/16", "fd00::/8", a bare address: BAD_SETTING. IPv4 in 16 bytes as ::ffff:a.b.c.d. */
 struct settings_network {
