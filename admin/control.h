@@ -14,6 +14,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <sys/types.h>
 
 #include "conf/settings.h"
 #include "registry/registry.h"
@@ -76,3 +77,6 @@ enum status control_receive(struct control_client *client, int timeout_ms,
 
 /* "HANDLE_EXISTS" as it stands in OUTCOME and PROBLEM frames; ERROR for an unknown name. */
 enum status control_status_of_name(struct bytes name);
+
+/* "uid:0(root)": who acts, as journal and log name a local user. Any thread. */
+void control_actor(uid_t uid, char *out, size_t size);

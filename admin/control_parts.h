@@ -92,9 +92,6 @@ struct control {
     json_t *settings; /* {"section.key":"value"} of the generation that serves */
 };
 
-/* "uid:0(root)"; any thread. */
-void control_actor(uid_t uid, char *out, size_t size);
-
 /* --- control_connection.c ------------------------------------------------------------------------
  */
 

@@ -112,11 +112,12 @@ enum status directory_open_registry(struct arena *arena, const char *directory, 
     if (options.path == NULL) {
         return fault_set(fault, STATUS_NO_MEMORY, "%s", "");
     }
-    if (!is_read_only) {
-        status = directory_commitment_key(arena, directory, key, fault);
+    status = directory_commitment_key(arena, directory, key, is_read_only ? NULL : fault);
+    if (status == STATUS_OK) {
         options.commitment_key = bytes_of(key, sizeof(key));
     }
-    if (status == STATUS_OK) {
+    /* A reader that only shows records needs no key. */
+    if (status == STATUS_OK || is_read_only) {
         status = registry_open(&options, out_registry, fault);
     }
     OPENSSL_cleanse(key, sizeof(key));

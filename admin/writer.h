@@ -3,6 +3,9 @@
  * Where a command's writes go: through the daemon's control socket while it is up, else into the
  * store, taking its lock. The caller cannot tell the difference.
  *
+ * Under --dry-run nothing is written at all: sets are prepared against the store as it is and their
+ * outcome is what preparing says.
+ *
  * Several sets may be outstanding; outcomes come back in order of completion from `writer_submit`
  * (when the window is full), `writer_poll` and `writer_flush`, on the caller's thread.
  */
@@ -19,7 +22,8 @@ struct writer_item {
     uint64_t version;
 };
 
-/* `status` is the set's own; `items` follow the order they were put in. `tag` is the submitter's. */
+/* `status` is the set's own; `items` follow the order they were put in. `tag` is the submitter's.
+ */
 typedef void writer_done(void *context, uint64_t tag, enum status status,
                          const struct writer_item *items, size_t count);
 
@@ -37,7 +41,8 @@ enum status writer_poll(struct writer *writer, struct fault *fault);
 enum status writer_flush(struct writer *writer, struct fault *fault);
 void writer_close(struct writer *writer);
 
-/* Reading beside: the registry opened read-only (through the daemon's store) or the writer's own. */
+/* Reading beside: the registry opened read-only (through the daemon's store) or the writer's own.
+ */
 struct registry *writer_registry(struct writer *writer);
 
 bool writer_is_through_daemon(const struct writer *writer);
