@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * TCP transport (stream.h). Belongs to its worker's thread.
+ *
+ * A connection at rest owns no buffer: bytes are read into the worker's scratch, answered from
+ * there into the worker's reply buffer and written at once. Only what is left over is kept: bytes
+ * of messages not yet answered in `input`, which grows as they arrive and never beyond what the
+ * message announced needs, and answers the peer has not taken yet in `output`. While more waits
+ * there than the settings allow, nothing is read (back-pressure).
+ */
+#include "resolver/stream.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define READS_PER_TURN 4              /* then others get their turn */
+#define DISCARDS 16                   /* reads thrown away before closing after lost framing */
+#define INPUT_FIRST 512               /* most requests are shorter */
+#define OUTPUT_MAX MESSAGE_PACKET_MAX /* more bytes than this waiting: nothing is read */
+
+struct stream_listener {
+    struct worker *worker;
+    struct net_listener *net;
+};
+
+struct buffer {
+    uint8_t *data;
+    size_t len;
+    size_t size;
+};
+
+struct stream {
+    struct worker *worker;
+    struct stream *next;
+    struct stream *previous;
+    struct net_stream *net;
+    struct net_address peer;
+    struct net_timer *timer;
+    int64_t deadline_ms;
+    struct buffer input;
+    struct buffer output;
+    size_t output_at; /* what stands before it is with the kernel */
+    size_t answers;   /* put into output since it was last empty */
+    bool has_asked;   /* a complete request has come: the idle time counts */
+    bool is_ending;   /* nothing more is read: flush, then close */
+    bool is_dead;     /* nothing more can be written either */
+};
+
+/* One stay in the loop's hands: the answers made meanwhile stand in the worker's reply buffer. */
+struct turn {
+    struct stream *stream;
+    struct exchange_scope scope;
+    size_t reply_len;
+    size_t answers;
+    bool has_asked;
+};
+
+/* --- buffers --------------------------------------------------------------------------------- */
+
+static void buffer_clear(struct buffer *buffer)
+{
+    free(buffer->data);
+    *buffer = (struct buffer){0};
+}
+
+static bool buffer_reserve(struct buffer *buffer, size_t size)
+{
+    if (size <= buffer->size) {
+        return true;
+    }
+    uint8_t *data = realloc(buffer->data, size);
+    if (data == NULL) {
+        return false;
+    }
+    buffer->data = data;
+    buffer->size = size;
+    return true;
+}
+
+static bool buffer_append(struct buffer *buffer, struct bytes bytes)
+{
+    if (bytes.len == 0) {
+        return true;
+    }
+    if (!buffer_reserve(buffer, buffer->len + bytes.len)) {
+        return false;
+    }
+    memcpy(buffer->data + buffer->len, bytes.data, bytes.len);
+    buffer->len += bytes.len;
+    return true;
+}
+
+static void buffer_drop_start(struct buffer *buffer, size_t len)
+{
+    if (len == buffer->len) {
+        buffer_clear(buffer);
+    } else if (len > 0) {
+        memmove(buffer->data, buffer->data + len, buffer->len - len);
+        buffer->len -= len;
+    }
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+static const struct settings *settings_of(const struct stream *stream)
+{
+    return stream->worker->generation->settings;
+}
+
+static int64_t now_of(const struct stream *stream)
+{
+    return net_now_ms(stream->worker->options.net);
+}
+
+static void stream_close(struct stream *stream)
+{
+    struct worker *worker = stream->worker;
+    if (stream->previous != NULL) {
+        stream->previous->next = stream->next;
+    } else {
+        worker->streams = stream->next;
+    }
+    if (stream->next != NULL) {
+        stream->next->previous = stream->previous;
+    }
+    net_timer_free(stream->timer);
+    net_stream_close(stream->net);
+    buffer_clear(&stream->input);
+    buffer_clear(&stream->output);
+    sources_leave(worker->options.sources, &stream->peer);
+    metrics_add(worker->options.metrics, METRIC_tcp_connections, 0, -1);
+    free(stream);
+    worker_stream_ended(worker);
+}
+
+/* Requests move the deadline only; the timer finds out when it fires. */
+static void stream_on_timer(void *context)
+{
+    struct stream *stream = context;
+    int64_t left = stream->deadline_ms - now_of(stream);
+    if (left > 0) {
+        net_timer_start(stream->timer, left);
+        return;
+    }
+    metrics_add(stream->worker->options.metrics, METRIC_tcp_timeouts, 0, 1);
+    stream_close(stream);
+}
+
+static void stream_expect(struct stream *stream, int64_t within_ms, bool is_sooner)
+{
+    stream->deadline_ms = now_of(stream) + within_ms;
+    if (is_sooner) {
+        net_timer_start(stream->timer, within_ms);
+    }
+}
+
+/* A complete request came, or the peer took bytes: the idle time begins anew. */
+static void stream_lives(struct stream *stream)
+{
+    if (!stream->is_ending) {
+        stream_expect(stream, settings_of(stream)->limits_idle, !stream->has_asked);
+        stream->has_asked = true;
+    }
+}
+
+/* The last answers must leave in the time a first request may take. */
+static void stream_end(struct stream *stream)
+{
+    if (!stream->is_ending) {
+        stream->is_ending = true;
+        stream_expect(stream, settings_of(stream)->limits_first_request, true);
+    }
+}
+
+/* --- output ---------------------------------------------------------------------------------- */
+
+static size_t output_waiting(const struct stream *stream)
+{
+    return stream->output.len - stream->output_at;
+}
+
+static bool is_blocked(const struct stream *stream)
+{
+    return stream->answers >= (size_t)settings_of(stream)->limits_pipelined ||
+           output_waiting(stream) > OUTPUT_MAX;
+}
+
+/* Hands `data` to the kernel; what it did not take remains in `data`. */
+static void push(struct stream *stream, struct bytes *data)
+{
+    while (data->len > 0 && !stream->is_dead) {
+        size_t len = 0;
+        enum status status = net_stream_write(stream->net, *data, &len);
+        if (status == STATUS_PENDING) {
+            return;
+        }
+        stream->is_dead = status != STATUS_OK;
+        *data = bytes_from(*data, len);
+    }
+}
+
+static void output_flush(struct stream *stream)
+{
+    struct bytes rest =
+        bytes_from(bytes_of(stream->output.data, stream->output.len), stream->output_at);
+    size_t before = rest.len;
+    push(stream, &rest);
+    if (rest.len < before) {
+        stream_lives(stream);
+    }
+    stream->output_at = stream->output.len - rest.len;
+    if (rest.len == 0) {
+        buffer_clear(&stream->output);
+        stream->output_at = 0;
+        stream->answers = 0;
+    }
+}
+
+/* The answers of this turn leave, in one write where the kernel takes them. */
+static void turn_flush(struct turn *turn)
+{
+    struct stream *stream = turn->stream;
+    struct bytes fresh = bytes_of(stream->worker->reply, turn->reply_len);
+    if (output_waiting(stream) == 0) {
+        push(stream, &fresh);
+    }
+    if (fresh.len > 0 && !stream->is_dead) {
+        buffer_drop_start(&stream->output, stream->output_at);
+        stream->output_at = 0;
+        stream->answers += turn->answers;
+        stream->is_dead = !buffer_append(&stream->output, fresh);
+    }
+    turn->reply_len = 0;
+    turn->answers = 0;
+}
+
+/* --- input ----------------------------------------------------------------------------------- */
+
+enum frame {
+    FRAME_COMPLETE,
+    FRAME_INCOMPLETE,
+    FRAME_LOST, /* an impossible length: where the next message begins is unknown */
+};
+
+/* `out_len`: bytes of the whole packet as far as known. */
+static enum frame frame_next(struct bytes data, size_t *out_len)
+{
+    struct envelope envelope;
+    *out_len = MESSAGE_ENVELOPE_LEN;
+    if (envelope_decode(data, &envelope) != STATUS_OK) {
+        return FRAME_INCOMPLETE;
+    }
+    if (envelope.message_len > MESSAGE_MAX) {
+        return FRAME_LOST;
+    }
+    *out_len += envelope.message_len;
+    return data.len >= *out_len ? FRAME_COMPLETE : FRAME_INCOMPLETE;
+}
+
+/* Makes room for one more answer; false: none may be made now. */
+static bool turn_may_answer(struct turn *turn)
+{
+    struct stream *stream = turn->stream;
+    if (WORKER_REPLY_SIZE - turn->reply_len < MESSAGE_PACKET_MAX ||
+        stream->answers + turn->answers >= (size_t)settings_of(stream)->limits_pipelined) {
+        turn_flush(turn);
+    }
+    return !stream->is_ending && !stream->is_dead && !is_blocked(stream);
+}
+
+static void turn_answer(struct turn *turn, struct bytes request)
+{
+    struct stream *stream = turn->stream;
+    size_t len = 0;
+    turn->has_asked = true;
+    if (worker_answer(&turn->scope, EXCHANGE_TCP, &stream->peer, request,
+                      stream->worker->reply + turn->reply_len, &len) != STATUS_OK) {
+        stream_end(stream);
+        return;
+    }
+    turn->reply_len += len;
+    turn->answers++;
+}
+
+/* Closing with unread bytes would reset the connection and destroy the answer on its way. */
+static void discard(struct stream *stream)
+{
+    size_t len = 0;
+    for (int i = 0; i < DISCARDS; i++) {
+        if (net_stream_read(stream->net, stream->worker->scratch, WORKER_SCRATCH_SIZE, &len) !=
+            STATUS_OK) {
+            return;
+        }
+    }
+}
+
+/* Answers every complete message in `data`; how many bytes are done with. */
+static size_t turn_take(struct turn *turn, struct bytes data)
+{
+    struct stream *stream = turn->stream;
+    size_t at = 0;
+    while (turn_may_answer(turn)) {
+        struct bytes rest = bytes_from(data, at);
+        size_t len = 0;
+        switch (frame_next(rest, &len)) {
+        case FRAME_INCOMPLETE:
+            return at;
+        case FRAME_LOST:
+            turn_answer(turn, bytes_of(rest.data, len));
+            metrics_add(stream->worker->options.metrics, METRIC_tcp_framing_errors, 0, 1);
+            discard(stream);
+            stream_end(stream);
+            break;
+        case FRAME_COMPLETE:
+            turn_answer(turn, bytes_of(rest.data, len));
+            at += len;
+            break;
+        }
+    }
+    return stream->is_ending ? data.len : at;
+}
+
+/* Where the next bytes go: a kept beginning is continued, no further than its message's end. */
+static uint8_t *turn_room(struct stream *stream, size_t *out_size)
+{
+    struct buffer *input = &stream->input;
+    if (input->len == 0) {
+        *out_size = WORKER_SCRATCH_SIZE;
+        return stream->worker->scratch;
+    }
+    size_t needed = 0;
+    enum frame frame = frame_next(bytes_of(input->data, input->len), &needed);
+    assert(frame == FRAME_INCOMPLETE && needed > input->len);
+    (void)frame;
+    size_t grown = 2 * input->len > INPUT_FIRST ? 2 * input->len : INPUT_FIRST;
+    size_t size = needed < grown ? needed : grown;
+    if (!buffer_reserve(input, size)) {
+        return NULL;
+    }
+    *out_size = size - input->len;
+    return input->data + input->len;
+}
+
+/* `len` bytes came to `room`. */
+static void turn_got(struct turn *turn, const uint8_t *room, size_t len)
+{
+    struct stream *stream = turn->stream;
+    struct buffer *input = &stream->input;
+    if (!worker_begin(stream->worker, &turn->scope)) {
+        stream->is_dead = true;
+    } else if (room == stream->worker->scratch) {
+        struct bytes came = bytes_of(room, len);
+        stream->is_dead |= !buffer_append(input, bytes_from(came, turn_take(turn, came)));
+    } else {
+        input->len += len;
+        buffer_drop_start(input, turn_take(turn, bytes_of(input->data, input->len)));
+    }
+}
+
+static void turn_read(struct turn *turn)
+{
+    struct stream *stream = turn->stream;
+    for (int i = 0; i < READS_PER_TURN && turn_may_answer(turn); i++) {
+        size_t size = 0;
+        size_t len = 0;
+        uint8_t *room = turn_room(stream, &size);
+        if (room == NULL) {
+            stream->is_dead = true;
+            return;
+        }
+        enum status status = net_stream_read(stream->net, room, size, &len);
+        if (status == STATUS_CLOSED) {
+            stream_end(stream); /* perhaps only half-closed: what was asked is still answered */
+        }
+        if (status != STATUS_OK) {
+            return;
+        }
+        turn_got(turn, room, len);
+        if (len < size) {
+            return;
+        }
+    }
+}
+
+/* After the peer took answers: what waits in `input` may be answered now. */
+static void turn_resume(struct turn *turn)
+{
+    struct stream *stream = turn->stream;
+    struct buffer *input = &stream->input;
+    if (input->len > 0 && turn_may_answer(turn)) {
+        if (worker_begin(stream->worker, &turn->scope)) {
+            buffer_drop_start(input, turn_take(turn, bytes_of(input->data, input->len)));
+        } else {
+            stream->is_dead = true;
+        }
+    }
+}
+
+/* Ends a turn; the stream may be gone afterwards. */
+static void turn_finish(struct turn *turn)
+{
+    struct stream *stream = turn->stream;
+    turn_flush(turn);
+    worker_rest(stream->worker);
+    if (turn->has_asked) {
+        stream_lives(stream);
+    }
+    if (stream->worker->is_draining && stream->input.len == 0) {
+        stream_end(stream);
+    }
+    bool is_waiting = output_waiting(stream) > 0;
+    if (stream->is_dead || (stream->is_ending && !is_waiting)) {
+        stream_close(stream);
+        return;
+    }
+    net_stream_want(stream->net, !stream->is_ending && !is_blocked(stream), is_waiting);
+}
+
+static void stream_on_readable(void *context)
+{
+    struct turn turn = {.stream = context};
+    turn_read(&turn);
+    turn_finish(&turn);
+}
+
+static void stream_on_writable(void *context)
+{
+    struct turn turn = {.stream = context};
+    output_flush(turn.stream);
+    turn_resume(&turn);
+    turn_finish(&turn);
+}
+
+static void stream_on_failed(void *context, enum status status)
+{
+    (void)status;
+    stream_close(context);
+}
+
+/* --- accepting ------------------------------------------------------------------------------- */
+
+static bool may_connect(struct worker *worker, const struct net_address *peer)
+{
+    const struct generation *generation = worker->generation;
+    bool is_trusted = sources_trust(peer, generation->trusted, generation->trusted_count);
+    struct sources_limits limits = {
+        .connections = (size_t)generation->settings->limits_connections,
+        .connections_per_source =
+            is_trusted ? SIZE_MAX : (size_t)generation->settings->limits_connections_per_source,
+    };
+    return sources_enter(worker->options.sources, peer, &limits);
+}
+
+/* The stream of an accepted connection, counted in already; NULL: no memory. */
+static struct stream *stream_new(struct worker *worker, struct net_stream *net)
+{
+    struct stream *stream = calloc(1, sizeof(*stream));
+    if (stream == NULL ||
+        net_timer_new(worker->options.net, stream_on_timer, stream, &stream->timer) != STATUS_OK) {
+        free(stream);
+        return NULL;
+    }
+    stream->worker = worker;
+    stream->net = net;
+    stream->peer = net_stream_peer(net);
+    stream->next = worker->streams;
+    if (stream->next != NULL) {
+        stream->next->previous = stream;
+    }
+    worker->streams = stream;
+    return stream;
+}
+
+static void stream_on_accepted(void *context, struct net_stream *net)
+{
+    static const struct net_stream_events events = {
+        .readable = stream_on_readable,
+        .writable = stream_on_writable,
+        .failed = stream_on_failed,
+    };
+    struct stream_listener *listener = context;
+    struct worker *worker = listener->worker;
+    struct metrics_slot *metrics = worker->options.metrics;
+    struct net_address peer = net_stream_peer(net);
+    bool is_counted = may_connect(worker, &peer);
+    struct stream *stream = is_counted ? stream_new(worker, net) : NULL;
+    if (stream == NULL) {
+        if (is_counted) {
+            sources_leave(worker->options.sources, &peer);
+        }
+        metrics_add(metrics, METRIC_tcp_refused, 0, 1);
+        net_stream_close(net);
+        return;
+    }
+    metrics_add(metrics, METRIC_tcp_accepted, 0, 1);
+    metrics_add(metrics, METRIC_tcp_connections, 0, 1);
+    stream_expect(stream, settings_of(stream)->limits_first_request, true);
+    net_stream_set_events(net, &events, stream);
+    net_stream_want(net, true, false);
+}
+
+enum status stream_listen(struct worker *worker, const struct net_address *address,
+                          struct stream_listener **out_listener, struct fault *fault)
+{
+    struct stream_listener *listener = calloc(1, sizeof(*listener));
+    if (listener == NULL) {
+        return fault_set(fault, STATUS_NO_MEMORY, "out of memory");
+    }
+    listener->worker = worker;
+    enum status status = net_listen(worker->options.net, address, stream_on_accepted, listener,
+                                    &listener->net, fault);
+    if (status != STATUS_OK) {
+        free(listener);
+        return status;
+    }
+    *out_listener = listener;
+    return STATUS_OK;
+}
+
+void stream_listener_close(struct stream_listener *listener)
+{
+    if (listener != NULL) {
+        net_listener_close(listener->net);
+        free(listener);
+    }
+}
+
+struct net_address stream_listener_local(const struct stream_listener *listener)
+{
+    return net_listener_local(listener->net);
+}
+
+void stream_drain_all(struct worker *worker)
+{
+    struct stream *next = NULL;
+    for (struct stream *stream = worker->streams; stream != NULL; stream = next) {
+        next = stream->next;
+        struct turn turn = {.stream = stream};
+        turn_resume(&turn);
+        turn_read(&turn);
+        turn_finish(&turn);
+    }
+}
+
+void stream_close_all(struct worker *worker)
+{
+    while (worker->streams != NULL) {
+        stream_close(worker->streams);
+    }
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * TCP: listeners and connections of a worker (protocol.md §3.4). A connection is kept after an
+ * answer and may pipeline; everything readable is answered before one write.
+ */
+#pragma once
+
+#include "resolver/worker.h"
+
+struct stream_listener;
+struct stream;
+
+enum status stream_listen(struct worker *worker, const struct net_address *address,
+                          struct stream_listener **out_listener, struct fault *fault);
+/* NULL is allowed. Connections stay. */
+void stream_listener_close(struct stream_listener *listener);
+struct net_address stream_listener_local(const struct stream_listener *listener);
+
+/* Answers what has arrived on every connection, then closes each as soon as its answers have left
+ * and no request is half-way in. */
+void stream_drain_all(struct worker *worker);
+/* At once. */
+void stream_close_all(struct worker *worker);

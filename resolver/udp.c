@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * UDP transport (udp.h). One turn: recvmmsg, refresh the snapshot, one exchange per message, cut
+ * large answers, sendmmsg, rest the snapshot. Belongs to its worker's thread.
+ *
+ * Answers stand one behind the other in the worker's reply buffer and are sent from there; cutting
+ * one into pieces happens in place.
+ */
+#include "resolver/udp.h"
+
+#include <stdlib.h>
+
+#include "protocol/fragment.h"
+
+#define BATCH 32                               /* goals.md: 128 did not help */
+#define RECEIVE_SIZE 65536                     /* 65 507 is the most UDP over IPv4 carries */
+#define RECEIVE_STRIDE (RECEIVE_SIZE + 9 * 64) /* not a power of two: starts share no cache set */
+#define OUT_MAX (2 * FRAGMENT_COUNT_MAX)
+/* An answer and the envelopes of its further pieces. */
+#define ANSWER_ROOM (MESSAGE_PACKET_MAX + FRAGMENT_COUNT_MAX * MESSAGE_ENVELOPE_LEN)
+#define FLUSH_BATCHES_MAX 64 /* a drain must end although a flood goes on */
+
+struct udp {
+    struct worker *worker;
+    struct net_udp *net;
+    uint8_t *memory;
+    struct net_datagram in[BATCH];
+    struct net_datagram out[OUT_MAX];
+    size_t out_count;
+    size_t reply_len;
+};
+
+static void send_out(struct udp *udp)
+{
+    if (udp->out_count > 0) {
+        struct metrics_slot *metrics = udp->worker->options.metrics;
+        size_t sent = net_udp_send(udp->net, udp->out, udp->out_count);
+        metrics_add(metrics, METRIC_udp_datagrams_out, 0, (int64_t)sent);
+        if (sent < udp->out_count) {
+            metrics_add(metrics, METRIC_udp_send_refused, 0, (int64_t)(udp->out_count - sent));
+        }
+    }
+    udp->out_count = 0;
+    udp->reply_len = 0;
+}
+
+static void queue(struct udp *udp, const struct net_datagram *asked, uint8_t *data, size_t len)
+{
+    udp->out[udp->out_count++] = (struct net_datagram){
+        .data = data,
+        .len = len,
+        .peer = asked->peer,
+        .local = asked->local,
+    };
+}
+
+/* Spreads the packet at `packet` from the back, so that no payload is overwritten before it moved:
+ * piece i begins at i x 512, its payload at i x 492 before. */
+static void queue_pieces(struct udp *udp, const struct net_datagram *asked, uint8_t *packet,
+                         const struct envelope *whole)
+{
+    uint32_t count = fragment_count(whole->message_len);
+    for (uint32_t i = count; i-- > 0;) {
+        uint8_t *payload = packet + MESSAGE_ENVELOPE_LEN + (size_t)i * FRAGMENT_PAYLOAD;
+        uint8_t *piece = packet + (size_t)i * FRAGMENT_DATAGRAM;
+        memmove(piece + MESSAGE_ENVELOPE_LEN, payload, fragment_payload_len(whole->message_len, i));
+        fragment_envelope(whole, i, piece);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        size_t len = MESSAGE_ENVELOPE_LEN + (size_t)fragment_payload_len(whole->message_len, i);
+        queue(udp, asked, packet + (size_t)i * FRAGMENT_DATAGRAM, len);
+    }
+    udp->reply_len += (size_t)count * FRAGMENT_DATAGRAM;
+}
+
+static void answer(struct udp *udp, const struct exchange_scope *scope,
+                   const struct net_datagram *asked, struct bytes request)
+{
+    if (WORKER_REPLY_SIZE - udp->reply_len < ANSWER_ROOM ||
+        OUT_MAX - udp->out_count < FRAGMENT_COUNT_MAX) {
+        send_out(udp);
+    }
+    uint8_t *room = udp->worker->reply + udp->reply_len;
+    size_t len;
+    struct envelope envelope;
+    if (worker_answer(scope, EXCHANGE_UDP, &asked->peer, request, room, &len) != STATUS_OK ||
+        envelope_decode(bytes_of(room, len), &envelope) != STATUS_OK) {
+        return;
+    }
+    if (len <= FRAGMENT_DATAGRAM) {
+        queue(udp, asked, room, len);
+        udp->reply_len += len;
+    } else {
+        queue_pieces(udp, asked, room, &envelope);
+    }
+}
+
+static void take_piece(struct udp *udp, const struct exchange_scope *scope,
+                       const struct net_datagram *datagram)
+{
+    const struct worker *worker = udp->worker;
+    const struct generation *generation = worker->generation;
+    bool is_trusted =
+        sources_trust(&datagram->peer, generation->trusted, generation->trusted_count);
+    struct reassembly_limits limits = {
+        .bytes = (size_t)generation->settings->limits_reassembly_bytes,
+        .sets_per_source =
+            is_trusted ? SIZE_MAX : (size_t)generation->settings->limits_reassembly_per_source,
+    };
+    struct bytes packet;
+    switch (reassembly_add(worker->options.reassembly, &limits, net_now_ms(worker->options.net),
+                           &datagram->peer, bytes_of(datagram->data, datagram->len), &packet)) {
+    case REASSEMBLY_COMPLETE:
+        metrics_add(worker->options.metrics, METRIC_reassembled, 0, 1);
+        answer(udp, scope, datagram, packet);
+        reassembly_release(packet);
+        break;
+    case REASSEMBLY_REFUSED:
+        metrics_add(worker->options.metrics, METRIC_reassembly_refused, 0, 1);
+        break;
+    case REASSEMBLY_MISMATCH:
+        metrics_add(worker->options.metrics, METRIC_udp_malformed, 0, 1);
+        break;
+    case REASSEMBLY_WAITING:
+        break;
+    }
+}
+
+static void take(struct udp *udp, const struct exchange_scope *scope,
+                 const struct net_datagram *datagram)
+{
+    struct bytes packet = bytes_of(datagram->data, datagram->len);
+    struct envelope envelope;
+    enum fragment_kind kind = FRAGMENT_IGNORE;
+    if (envelope_decode(packet, &envelope) == STATUS_OK) {
+        kind = fragment_classify(&envelope, packet.len);
+    }
+    switch (kind) {
+    case FRAGMENT_WHOLE:
+        answer(udp, scope, datagram, packet);
+        break;
+    case FRAGMENT_PIECE:
+        take_piece(udp, scope, datagram);
+        break;
+    case FRAGMENT_BAD: /* decoding fails the same way, which answers 4 */
+        metrics_add(udp->worker->options.metrics, METRIC_udp_malformed, 0, 1);
+        answer(udp, scope, datagram, packet);
+        break;
+    case FRAGMENT_IGNORE:
+        metrics_add(udp->worker->options.metrics, METRIC_udp_malformed, 0, 1);
+        break;
+    }
+}
+
+/* One batch; false when nothing waited. */
+static bool serve(struct udp *udp)
+{
+    struct metrics_slot *metrics = udp->worker->options.metrics;
+    size_t count = net_udp_receive(udp->net, udp->in, BATCH);
+    if (count == 0) {
+        return false;
+    }
+    metrics_add(metrics, METRIC_udp_batches, 0, 1);
+    metrics_add(metrics, METRIC_udp_datagrams_in, 0, (int64_t)count);
+    struct exchange_scope scope;
+    if (worker_begin(udp->worker, &scope)) {
+        for (size_t i = 0; i < count; i++) {
+            take(udp, &scope, &udp->in[i]);
+        }
+        send_out(udp);
+        worker_rest(udp->worker);
+    }
+    return true;
+}
+
+static void udp_on_readable(void *context)
+{
+    (void)serve(context);
+}
+
+void udp_flush(struct udp *udp)
+{
+    for (int i = 0; i < FLUSH_BATCHES_MAX && serve(udp); i++) {
+    }
+}
+
+enum status udp_open(struct worker *worker, const struct net_address *address, struct udp **out_udp,
+                     struct fault *fault)
+{
+    struct udp *udp = calloc(1, sizeof(*udp));
+    if (udp == NULL || (udp->memory = malloc((size_t)BATCH * RECEIVE_STRIDE)) == NULL) {
+        free(udp);
+        return fault_set(fault, STATUS_NO_MEMORY, "out of memory");
+    }
+    for (size_t i = 0; i < BATCH; i++) {
+        udp->in[i].data = udp->memory + i * RECEIVE_STRIDE;
+        udp->in[i].size = RECEIVE_SIZE;
+    }
+    udp->worker = worker;
+    enum status status =
+        net_udp_open(worker->options.net, address, udp_on_readable, udp, &udp->net, fault);
+    if (status != STATUS_OK) {
+        udp_close(udp);
+        return status;
+    }
+    *out_udp = udp;
+    return STATUS_OK;
+}
+
+void udp_close(struct udp *udp)
+{
+    if (udp != NULL) {
+        net_udp_close(udp->net);
+        free(udp->memory);
+        free(udp);
+    }
+}
+
+struct net_address udp_local(const struct udp *udp)
+{
+    return net_udp_local(udp->net);
+}

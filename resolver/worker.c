@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A worker's life: making, opening, serving turns, adopting settings, draining (worker.h).
+ */
+#include "resolver/worker.h"
+
+#include <stdlib.h>
+
+#include "resolver/stream.h"
+#include "resolver/udp.h"
+
+#define ARENA_FIRST (64u << 10)
+/* A message of 262 144 bytes decodes into about a megabyte of values; a handler may need several. */
+#define ARENA_MAX (8u << 20)
+#define SWEEP_MS 250
+
+static void worker_on_timer(void *context)
+{
+    struct worker *worker = context;
+    if (worker->is_draining) {
+        net_stop(worker->options.net);
+        return;
+    }
+    size_t expired = reassembly_sweep(worker->options.reassembly, net_now_ms(worker->options.net));
+    metrics_add(worker->options.metrics, METRIC_reassembly_expired, 0, (int64_t)expired);
+    net_timer_start(worker->timer, SWEEP_MS);
+}
+
+static enum status make_parts(struct worker *worker)
+{
+    const struct worker_options *options = &worker->options;
+    worker->arena = arena_new(ARENA_FIRST, ARENA_MAX);
+    worker->reply = malloc(WORKER_REPLY_SIZE);
+    worker->scratch = malloc(WORKER_SCRATCH_SIZE);
+    if (worker->arena == NULL || worker->reply == NULL || worker->scratch == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    enum status status = snapshot_new(options->registry, &worker->snapshot);
+    if (status == STATUS_OK) {
+        status = mailbox_new(options->net, worker, &worker->mailbox);
+    }
+    if (status == STATUS_OK) {
+        status = net_timer_new(options->net, worker_on_timer, worker, &worker->timer);
+    }
+    return status;
+}
+
+enum status worker_init(struct worker *worker, const struct worker_options *options)
+{
+    *worker = (struct worker){.options = *options, .generation = options->generation};
+    enum status status = make_parts(worker);
+    if (status != STATUS_OK) {
+        worker_done(worker);
+        return status;
+    }
+    snapshot_rest(worker->snapshot);
+    if (options->is_sweeper) {
+        net_timer_start(worker->timer, SWEEP_MS);
+    }
+    return STATUS_OK;
+}
+
+static void close_listeners(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->udp_count; i++) {
+        udp_close(worker->udps[i]);
+    }
+    for (size_t i = 0; i < worker->listener_count; i++) {
+        stream_listener_close(worker->listeners[i]);
+    }
+    worker->udp_count = 0;
+    worker->listener_count = 0;
+}
+
+void worker_done(struct worker *worker)
+{
+    close_listeners(worker);
+    stream_close_all(worker);
+    net_timer_free(worker->timer);
+    mailbox_free(worker->mailbox);
+    snapshot_free(worker->snapshot);
+    arena_free(worker->arena);
+    free(worker->reply);
+    free(worker->scratch);
+    *worker = (struct worker){0};
+}
+
+enum status worker_open_udp(struct worker *worker, const struct net_address *address,
+                            struct net_address *out_local, struct fault *fault)
+{
+    if (worker->udp_count == WORKER_LISTENS_MAX) {
+        return fault_set(fault, STATUS_NO_ROOM, "more than %d addresses", WORKER_LISTENS_MAX);
+    }
+    struct udp *udp = NULL;
+    enum status status = udp_open(worker, address, &udp, fault);
+    if (status == STATUS_OK) {
+        worker->udps[worker->udp_count++] = udp;
+        *out_local = udp_local(udp);
+    }
+    return status;
+}
+
+enum status worker_open_tcp(struct worker *worker, const struct net_address *address,
+                            struct net_address *out_local, struct fault *fault)
+{
+    if (worker->listener_count == WORKER_LISTENS_MAX) {
+        return fault_set(fault, STATUS_NO_ROOM, "more than %d addresses", WORKER_LISTENS_MAX);
+    }
+    struct stream_listener *listener = NULL;
+    enum status status = stream_listen(worker, address, &listener, fault);
+    if (status == STATUS_OK) {
+        worker->listeners[worker->listener_count++] = listener;
+        *out_local = stream_listener_local(listener);
+    }
+    return status;
+}
+
+void worker_post(struct worker *worker, struct mail *mail)
+{
+    mailbox_post(worker->mailbox, mail);
+}
+
+void worker_adopt(struct worker *worker, const struct generation *generation)
+{
+    worker->generation = generation;
+    metrics_add(worker->options.metrics, METRIC_reloads, 0, 1);
+}
+
+void worker_drain(struct worker *worker, int64_t timeout_ms)
+{
+    worker->is_draining = true;
+    net_timer_start(worker->timer, timeout_ms);
+    for (size_t i = 0; i < worker->udp_count; i++) {
+        udp_flush(worker->udps[i]);
+    }
+    close_listeners(worker);
+    stream_drain_all(worker);
+    worker_stream_ended(worker);
+}
+
+void worker_stream_ended(struct worker *worker)
+{
+    if (worker->is_draining && worker->streams == NULL) {
+        net_stop(worker->options.net);
+    }
+}
+
+bool worker_begin(struct worker *worker, struct exchange_scope *out_scope)
+{
+    if (snapshot_refresh(worker->snapshot) != STATUS_OK) {
+        metrics_add(worker->options.metrics, METRIC_snapshot_failures, 0, 1);
+        return false;
+    }
+    *out_scope = (struct exchange_scope){
+        .generation = worker->generation,
+        .snapshot = worker->snapshot,
+        .metrics = worker->options.metrics,
+        .arena = worker->arena,
+        .random = worker->options.random,
+        .now_ms = net_wall_ms(worker->options.net),
+    };
+    return true;
+}
+
+enum status worker_answer(const struct exchange_scope *scope, enum exchange_transport transport,
+                          const struct net_address *peer, struct bytes request, uint8_t *room,
+                          size_t *out_len)
+{
+    struct exchange exchange = {
+        .scope = scope,
+        .transport = transport,
+        .peer = *peer,
+        .request = request,
+        .reply = wire_write(room, MESSAGE_PACKET_MAX),
+    };
+    arena_reset(scope->arena);
+    enum status status = exchange_run(&exchange);
+    if (status == STATUS_OK) {
+        *out_len = wire_wrote(&exchange.reply).len;
+    }
+    return status;
+}
+
+void worker_rest(struct worker *worker)
+{
+    snapshot_rest(worker->snapshot);
+}

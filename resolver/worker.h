@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One worker: everything that belongs to one serving thread, and nothing that others may touch.
+ *
+ * It runs on whatever `net` it is given: node.c gives each its own thread, scenario tests run it on
+ * a fake network without one. Before its loop runs, and after it ended, another thread may call
+ * these functions; while it runs only `worker_post` is for others.
+ */
+#pragma once
+
+#include "resolver/exchange.h"
+#include "resolver/log.h"
+#include "resolver/mailbox.h"
+#include "resolver/reassembly.h"
+#include "resolver/sources.h"
+
+#define WORKER_LISTENS_MAX 64 /* addresses x transports */
+#define WORKER_REPLY_SIZE                                                                          \
+    (2 * MESSAGE_PACKET_MAX) /* a batch is sent when less than one packet fits */
+#define WORKER_SCRATCH_SIZE 65536
+
+struct udp;
+struct stream;
+struct stream_listener;
+
+struct worker_options {
+    struct net *net;           /* borrowed */
+    struct registry *registry; /* borrowed, as everything below */
+    struct reassembly *reassembly;
+    struct sources *sources;
+    struct metrics_slot *metrics;
+    struct log *log;
+    const struct generation *generation;
+    void (*random)(void *out, size_t len);
+    bool is_sweeper; /* one worker of a node ages the shared tables */
+};
+
+struct worker {
+    struct worker_options options;
+    const struct generation *generation;
+    struct snapshot *snapshot;
+    struct arena *arena;
+    struct mailbox *mailbox;
+    struct net_timer *timer; /* sweep while serving, then the drain's deadline */
+    uint8_t *reply;          /* WORKER_REPLY_SIZE: answers of one turn */
+    uint8_t *scratch;        /* WORKER_SCRATCH_SIZE: what a connection just sent */
+    struct udp *udps[WORKER_LISTENS_MAX];
+    size_t udp_count;
+    struct stream_listener *listeners[WORKER_LISTENS_MAX];
+    size_t listener_count;
+    struct stream *streams; /* open connections */
+    bool is_draining;
+};
+
+/* On failure nothing is left to be done. */
+enum status worker_init(struct worker *worker, const struct worker_options *options);
+void worker_done(struct worker *worker);
+
+/* Opens a socket of this worker's on `address`; `out_local` says where (port 0: which). */
+enum status worker_open_udp(struct worker *worker, const struct net_address *address,
+                            struct net_address *out_local, struct fault *fault);
+enum status worker_open_tcp(struct worker *worker, const struct net_address *address,
+                            struct net_address *out_local, struct fault *fault);
+
+/* Any thread. */
+void worker_post(struct worker *worker, struct mail *mail);
+
+/* From mail: serves with these settings from now on. */
+void worker_adopt(struct worker *worker, const struct generation *generation);
+
+/* From mail: takes nothing new, answers what has arrived, stops the loop when every connection is
+ * done or after `timeout_ms`. */
+void worker_drain(struct worker *worker, int64_t timeout_ms);
+
+/* --- for the transports ------------------------------------------------------------------------
+ */
+
+/* After the last read that delivered requests: the scope their exchanges run in. false: no snapshot
+ * can be had (counted); nothing can be answered now. */
+bool worker_begin(struct worker *worker, struct exchange_scope *out_scope);
+
+/* Runs one exchange; its answer is written to `room`, MESSAGE_PACKET_MAX bytes. OK, or DROP. */
+enum status worker_answer(const struct exchange_scope *scope, enum exchange_transport transport,
+                          const struct net_address *peer, struct bytes request, uint8_t *room,
+                          size_t *out_len);
+
+/* Before going back to the loop. */
+void worker_rest(struct worker *worker);
+
+/* A connection has ended; the last one ends a drain. */
+void worker_stream_ended(struct worker *worker);
