@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Making and freeing generations (generation.h). Immutable once made, so any thread may read one.
+ */
+#include "resolver/generation.h"
+
+#include <stdlib.h>
+
+#include "protocol/site.h"
+
+#define SITE_ARENA_MAX (1u << 20)
+
+static enum status parse_trusted(struct generation *generation, struct fault *fault)
+{
+    const struct settings_list *list = &generation->settings->limits_trusted_networks;
+    if (list->count == 0) {
+        return STATUS_OK;
+    }
+    struct settings_network *networks = calloc(list->count, sizeof(*networks));
+    if (networks == NULL) {
+        return fault_set(fault, STATUS_NO_MEMORY, "out of memory");
+    }
+    generation->trusted = networks;
+    generation->trusted_count = list->count;
+    for (size_t i = 0; i < list->count; i++) {
+        if (settings_parse_network(list->items[i], &networks[i]) != STATUS_OK) {
+            return fault_set(fault, STATUS_BAD_SETTING,
+                             "limits.trusted_networks: \"%s\" is not a network", list->items[i]);
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status judge_site(struct generation *generation, struct fault *fault)
+{
+    struct arena *arena = arena_new(4096, SITE_ARENA_MAX);
+    struct site site;
+    enum status status =
+        arena == NULL ? STATUS_NO_MEMORY : site_decode(generation->site, arena, &site);
+    if (status == STATUS_OK) {
+        generation->site_serial = site.serial;
+        generation->is_primary = (site.primary_mask & SITE_PRIMARY) != 0;
+    } else {
+        (void)fault_set(fault, status, "the store's site record cannot be read: %s",
+                        status_english(status));
+    }
+    arena_free(arena);
+    return status;
+}
+
+static enum status copy_site(struct generation *generation, struct bytes site)
+{
+    uint8_t *copy = malloc(site.len);
+    if (copy == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    memcpy(copy, site.data, site.len);
+    generation->site = bytes_of(copy, site.len);
+    return STATUS_OK;
+}
+
+static enum status read_site(struct generation *generation, struct registry *registry,
+                             struct fault *fault)
+{
+    struct snapshot *snapshot = NULL;
+    struct bytes site = BYTES_NONE;
+    enum status status = snapshot_new(registry, &snapshot);
+    if (status == STATUS_OK) {
+        status = snapshot_refresh(snapshot);
+    }
+    if (status == STATUS_OK) {
+        status = registry_get_meta(snapshot, "site", &site);
+    }
+    if (status == STATUS_OK && site.len > 0) {
+        status = copy_site(generation, site);
+    }
+    snapshot_free(snapshot);
+    if (status == STATUS_NOT_FOUND || (status == STATUS_OK && site.len == 0)) {
+        return STATUS_OK;
+    }
+    if (status != STATUS_OK) {
+        return fault_set(fault, status, "the store's site record cannot be read: %s",
+                         status_english(status));
+    }
+    return judge_site(generation, fault);
+}
+
+enum status generation_new(const struct settings *settings, struct registry *registry,
+                           uint64_t number, struct generation **out_generation, struct fault *fault)
+{
+    struct generation *generation = calloc(1, sizeof(*generation));
+    if (generation == NULL) {
+        return fault_set(fault, STATUS_NO_MEMORY, "out of memory");
+    }
+    generation->settings = settings;
+    generation->number = number;
+    generation->site_serial = MESSAGE_SERIAL_UNKNOWN;
+    enum status status = parse_trusted(generation, fault);
+    if (status == STATUS_OK) {
+        status = read_site(generation, registry, fault);
+    }
+    if (status != STATUS_OK) {
+        generation_free(generation);
+        return status;
+    }
+    *out_generation = generation;
+    return STATUS_OK;
+}
+
+void generation_free(struct generation *generation)
+{
+    if (generation != NULL) {
+        free((void *)(uintptr_t)generation->site.data);
+        free((void *)(uintptr_t)generation->trusted);
+        free(generation);
+    }
+}

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Workers on threads, and what they share (node.h).
+ *
+ * Everything is made by the starting thread and handed to the workers by starting their threads;
+ * afterwards they are spoken to by mail alone. The lock below guards nothing but the count of
+ * acknowledgements a reload waits for.
+ */
+#include "resolver/node.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "resolver/generation.h"
+#include "resolver/net_socket.h"
+#include "resolver/worker.h"
+
+#define PORT_TRIES 32
+
+/* A worker, its loop and its thread. */
+struct seat {
+    struct node *node;
+    struct net *net;
+    struct worker worker;
+    pthread_t thread;
+    bool is_ready; /* worker_init was done */
+    bool is_running;
+    struct mail adopt;
+    struct mail drain;
+};
+
+struct node {
+    struct node_options options;
+    struct generation *generation;
+    atomic_uint_fast64_t generation_number;
+    struct metrics *metrics;
+    struct reassembly *reassembly;
+    struct sources *sources;
+    struct committer *committer;
+    struct seat *seats;
+    size_t seat_count;
+    uint16_t port;
+    int64_t started_ms;
+    pthread_mutex_t lock;
+    pthread_cond_t adopted;
+    size_t adoptions_missing;
+    const struct generation *adopting;
+    int64_t drain_timeout_ms;
+};
+
+static void node_random(void *out, size_t len)
+{
+    uint8_t *at = out;
+    while (len > 0) {
+        ssize_t got = getrandom(at, len, 0);
+        if (got > 0) {
+            at += got;
+            len -= (size_t)got;
+        }
+    }
+}
+
+static size_t usable_cores(void)
+{
+    cpu_set_t cores;
+    if (sched_getaffinity(0, sizeof(cores), &cores) != 0) {
+        return 1;
+    }
+    int count = CPU_COUNT(&cores);
+    return count < 1 ? 1 : (size_t)count;
+}
+
+/* --- sockets --------------------------------------------------------------------------------- */
+
+static enum status open_for(struct seat *seat, const struct net_address *address,
+                            struct fault *fault)
+{
+    const struct settings *settings = seat->node->options.settings;
+    struct net_address local;
+    enum status status = STATUS_OK;
+    if (settings->listen_udp) {
+        status = worker_open_udp(&seat->worker, address, &local, fault);
+    }
+    if (status == STATUS_OK && settings->listen_tcp) {
+        status = worker_open_tcp(&seat->worker, address, &local, fault);
+    }
+    return status;
+}
+
+static enum status open_address(struct node *node, const struct net_address *address,
+                                struct fault *fault)
+{
+    enum status status = net_socket_probe(address, fault);
+    for (size_t i = 0; status == STATUS_OK && i < node->seat_count; i++) {
+        status = open_for(&node->seats[i], address, fault);
+    }
+    return status;
+}
+
+/* A port that is free for UDP and TCP on the first address. */
+static enum status pick_port(struct net_address *address, struct fault *fault)
+{
+    enum status status = STATUS_OK;
+    for (int i = 0; i < PORT_TRIES; i++) {
+        int fd = -1;
+        address->port = 0;
+        status = net_socket_udp(address, &fd, fault);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        address->port = net_socket_local(fd).port;
+        (void)close(fd);
+        status = net_socket_probe(address, fault);
+        if (status == STATUS_OK) {
+            return STATUS_OK;
+        }
+    }
+    return status;
+}
+
+static bool is_any_ipv6(const char *text)
+{
+    return strcmp(text, "::") == 0;
+}
+
+static enum status open_all(struct node *node, struct fault *fault)
+{
+    const struct settings *settings = node->options.settings;
+    const struct settings_list *list = &settings->listen_addresses;
+    size_t opened = 0;
+    node->port = (uint16_t)settings->listen_handle_port;
+    for (size_t i = 0; i < list->count; i++) {
+        struct net_address address;
+        if (net_address_parse(list->items[i], node->port, &address) != STATUS_OK) {
+            return fault_set(fault, STATUS_BAD_SETTING,
+                             "listen.addresses: \"%s\" is not an address", list->items[i]);
+        }
+        enum status status = node->port == 0 ? pick_port(&address, fault) : STATUS_OK;
+        if (status == STATUS_OK) {
+            status = open_address(node, &address, fault);
+        }
+        if (status == STATUS_NOT_SUPPORTED && is_any_ipv6(list->items[i]) && opened > 0) {
+            log_write(node->options.log, LOG_LEVEL_WARNING, "node",
+                      "not listening on :: (this machine has no IPv6)");
+            continue;
+        }
+        if (status != STATUS_OK) {
+            return status;
+        }
+        node->port = address.port;
+        opened++;
+    }
+    return opened > 0 ? STATUS_OK
+                      : fault_set(fault, STATUS_BAD_SETTING, "listen.addresses: none given");
+}
+
+/* --- making ---------------------------------------------------------------------------------- */
+
+static enum status make_seat(struct node *node, size_t index)
+{
+    struct seat *seat = &node->seats[index];
+    seat->node = node;
+    enum status status = net_new(&seat->net);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct worker_options options = {
+        .net = seat->net,
+        .registry = node->options.registry,
+        .reassembly = node->reassembly,
+        .sources = node->sources,
+        .metrics = metrics_slot(node->metrics, index),
+        .log = node->options.log,
+        .generation = node->generation,
+        .random = node_random,
+        .is_sweeper = index == 0,
+    };
+    status = worker_init(&seat->worker, &options);
+    seat->is_ready = status == STATUS_OK;
+    return status;
+}
+
+static enum status make_shared(struct node *node, struct fault *fault)
+{
+    uint64_t seeds[2];
+    node_random(seeds, sizeof(seeds));
+    node->reassembly = reassembly_new(seeds[0]);
+    node->sources = sources_new(seeds[1]);
+    node->seats = calloc(node->seat_count, sizeof(*node->seats));
+    if (node->reassembly == NULL || node->sources == NULL || node->seats == NULL ||
+        metrics_new(node->seat_count, &node->metrics) != STATUS_OK) {
+        return fault_set(fault, STATUS_NO_MEMORY, "out of memory");
+    }
+    return generation_new(node->options.settings, node->options.registry, 1, &node->generation,
+                          fault);
+}
+
+static enum status make_parts(struct node *node, struct fault *fault)
+{
+    enum status status = make_shared(node, fault);
+    for (size_t i = 0; status == STATUS_OK && i < node->seat_count; i++) {
+        status = make_seat(node, i);
+        if (status != STATUS_OK) {
+            return fault_set(fault, status, "cannot make worker %zu: %s", i,
+                             status_english(status));
+        }
+    }
+    return status == STATUS_OK ? open_all(node, fault) : status;
+}
+
+static void *seat_run(void *context)
+{
+    struct seat *seat = context;
+    net_run(seat->net);
+    return NULL;
+}
+
+static enum status start_threads(struct node *node, struct fault *fault)
+{
+    const struct settings *settings = node->options.settings;
+    struct committer_options committer = {
+        .queue_sets = (size_t)settings->store_queue_sets,
+        .queue_bytes = (size_t)settings->store_queue_bytes,
+    };
+    enum status status = committer_start(node->options.registry, &committer, &node->committer);
+    if (status != STATUS_OK) {
+        return fault_set(fault, status, "cannot start the committer: %s", status_english(status));
+    }
+    for (size_t i = 0; i < node->seat_count; i++) {
+        struct seat *seat = &node->seats[i];
+        if (pthread_create(&seat->thread, NULL, seat_run, seat) != 0) {
+            return fault_set(fault, STATUS_SYSTEM, "cannot start worker %zu", i);
+        }
+        seat->is_running = true;
+    }
+    return STATUS_OK;
+}
+
+/* Signals are main's: threads inherit a mask that blocks them all. */
+static enum status start_quietly(struct node *node, struct fault *fault)
+{
+    sigset_t all;
+    sigset_t before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    enum status status = start_threads(node, fault);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return status;
+}
+
+enum status node_start(const struct node_options *options, struct node **out_node,
+                       struct fault *fault)
+{
+    struct node *node = calloc(1, sizeof(*node));
+    if (node == NULL) {
+        return fault_set(fault, STATUS_NO_MEMORY, "out of memory");
+    }
+    int64_t workers = options->settings->workers_count;
+    node->options = *options;
+    node->seat_count = workers > 0 ? (size_t)workers : usable_cores();
+    (void)pthread_mutex_init(&node->lock, NULL);
+    (void)pthread_cond_init(&node->adopted, NULL);
+    enum status status = make_parts(node, fault);
+    if (status == STATUS_OK) {
+        node->started_ms = net_wall_ms(node->seats[0].net);
+        atomic_store(&node->generation_number, 1);
+        status = start_quietly(node, fault);
+    }
+    if (status != STATUS_OK) {
+        node_free(node);
+        return status;
+    }
+    if (node->generation->site.len == 0) {
+        log_write(node->options.log, LOG_LEVEL_WARNING, "node",
+                  "the store holds no site record; site information cannot be given");
+    }
+    *out_node = node;
+    return STATUS_OK;
+}
+
+/* --- reload ---------------------------------------------------------------------------------- */
+
+static void seat_on_adopt(struct mail *mail, void *owner)
+{
+    struct seat *seat = (struct seat *)((char *)mail - offsetof(struct seat, adopt));
+    struct node *node = seat->node;
+    worker_adopt(owner, node->adopting);
+    (void)pthread_mutex_lock(&node->lock);
+    node->adoptions_missing--;
+    (void)pthread_cond_signal(&node->adopted);
+    (void)pthread_mutex_unlock(&node->lock);
+}
+
+enum status node_reload(struct node *node, const struct settings *settings, struct fault *fault)
+{
+    struct generation *fresh = NULL;
+    uint64_t number = node_generation(node) + 1;
+    enum status status = generation_new(settings, node->options.registry, number, &fresh, fault);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    node->adopting = fresh;
+    node->adoptions_missing = node->seat_count;
+    for (size_t i = 0; i < node->seat_count; i++) {
+        node->seats[i].adopt.opened = seat_on_adopt;
+        worker_post(&node->seats[i].worker, &node->seats[i].adopt);
+    }
+    (void)pthread_mutex_lock(&node->lock);
+    while (node->adoptions_missing > 0) {
+        (void)pthread_cond_wait(&node->adopted, &node->lock);
+    }
+    (void)pthread_mutex_unlock(&node->lock);
+    generation_free(node->generation);
+    node->generation = fresh;
+    node->options.settings = settings;
+    atomic_store(&node->generation_number, number);
+    return STATUS_OK;
+}
+
+/* --- the end --------------------------------------------------------------------------------- */
+
+static void seat_on_drain(struct mail *mail, void *owner)
+{
+    struct seat *seat = (struct seat *)((char *)mail - offsetof(struct seat, drain));
+    worker_drain(owner, seat->node->drain_timeout_ms);
+}
+
+void node_drain(struct node *node, int64_t timeout_ms)
+{
+    node->drain_timeout_ms = timeout_ms;
+    for (size_t i = 0; i < node->seat_count; i++) {
+        if (node->seats[i].is_running) {
+            node->seats[i].drain.opened = seat_on_drain;
+            worker_post(&node->seats[i].worker, &node->seats[i].drain);
+        }
+    }
+    for (size_t i = 0; i < node->seat_count; i++) {
+        if (node->seats[i].is_running) {
+            (void)pthread_join(node->seats[i].thread, NULL);
+            node->seats[i].is_running = false;
+        }
+    }
+    committer_stop(node->committer);
+    node->committer = NULL;
+}
+
+void node_free(struct node *node)
+{
+    if (node == NULL) {
+        return;
+    }
+    if (node->seats != NULL) {
+        node_drain(node, 0);
+        for (size_t i = 0; i < node->seat_count; i++) {
+            if (node->seats[i].is_ready) {
+                worker_done(&node->seats[i].worker);
+            }
+            net_free(node->seats[i].net);
+        }
+    }
+    free(node->seats);
+    generation_free(node->generation);
+    metrics_free(node->metrics);
+    reassembly_free(node->reassembly);
+    sources_free(node->sources);
+    (void)pthread_cond_destroy(&node->adopted);
+    (void)pthread_mutex_destroy(&node->lock);
+    free(node);
+}
+
+/* --- figures --------------------------------------------------------------------------------- */
+
+uint16_t node_port(const struct node *node)
+{
+    return node->port;
+}
+
+size_t node_worker_count(const struct node *node)
+{
+    return node->seat_count;
+}
+
+struct committer *node_committer(struct node *node)
+{
+    return node->committer;
+}
+
+struct metrics *node_metrics(struct node *node)
+{
+    return node->metrics;
+}
+
+uint64_t node_generation(const struct node *node)
+{
+    return atomic_load(&node->generation_number);
+}
+
+int64_t node_started_ms(const struct node *node)
+{
+    return node->started_ms;
+}
