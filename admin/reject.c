@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Rows that were not taken (reject.h).
+ */
+#include "admin/reject.h"
+
+#include <errno.h>
+#include <jansson.h>
+
+#include "protocol/handle.h"
+#include "protocol/text.h"
+
+#define ROW_MAX (16u << 20)
+
+enum status reject_init(struct reject *reject, const char *path)
+{
+    *reject = (struct reject){.path = path, .arena = arena_new(4096, ROW_MAX)};
+    return reject->arena == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+}
+
+static void set_text(json_t *object, struct arena *arena, const char *name, struct bytes text)
+{
+    if (handle_is_utf8(text)) {
+        json_object_set_new(object, name, json_stringn((const char *)text.data, text.len));
+        return;
+    }
+    char encoded_name[32];
+    (void)snprintf(encoded_name, sizeof encoded_name, "%s_base64", name);
+    json_object_set_new(object, encoded_name, json_string(text_base64(arena, text)));
+}
+
+static json_t *row_json(struct arena *arena, const struct reject_row *row)
+{
+    json_t *object = json_object();
+    json_object_set_new(object, "file", json_string(row->file));
+    json_object_set_new(object, "line", json_integer((json_int_t)row->line));
+    if (row->column > 0) {
+        json_object_set_new(object, "column", json_integer((json_int_t)row->column));
+    }
+    if (row->handle.len > 0) {
+        set_text(object, arena, "handle", row->handle);
+    }
+    json_object_set_new(object, "code", json_string(status_name(row->code)));
+    json_object_set_new(object, "reason", json_string(row->reason));
+    set_text(object, arena, "row", row->original);
+    return object;
+}
+
+enum status reject_add(struct reject *reject, const struct reject_row *row, struct fault *fault)
+{
+    reject->count++;
+    if (reject->path == NULL) {
+        return STATUS_OK;
+    }
+    if (reject->stream == NULL) {
+        reject->stream = fopen(reject->path, "we");
+    }
+    if (reject->stream == NULL) {
+        return fault_set(fault, STATUS_SYSTEM, "%s: %s", reject->path, strerror(errno));
+    }
+    arena_reset(reject->arena);
+    json_t *object = row_json(reject->arena, row);
+    bool is_written = object != NULL && json_dumpf(object, reject->stream, JSON_COMPACT) == 0 &&
+                      fputc('\n', reject->stream) != EOF;
+    json_decref(object);
+    return is_written ? STATUS_OK
+                      : fault_set(fault, STATUS_SYSTEM, "%s cannot be written", reject->path);
+}
+
+enum status reject_done(struct reject *reject, struct fault *fault)
+{
+    FILE *stream = reject->stream;
+    reject->stream = NULL;
+    arena_free(reject->arena);
+    reject->arena = NULL;
+    if (stream != NULL && fclose(stream) != 0) {
+        return fault_set(fault, STATUS_SYSTEM, "%s: %s", reject->path, strerror(errno));
+    }
+    return STATUS_OK;
+}
