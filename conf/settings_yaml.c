@@ -166,8 +166,8 @@ static enum status refuse_key(struct reader *reader, const char *section, const 
     (void)snprintf(meant, sizeof(meant), "%s.%s", nearest->section, nearest->key);
     bool is_near =
         settings_distance(full, meant) <= NEAR_DISTANCE || strcmp(nearest->key, key) == 0;
-    return refuse(reader, here(reader), "unknown setting %s; %s %s?", shown,
-                  is_near ? "did you mean" : "the nearest known one is", meant);
+    return refuse(reader, here(reader), "unknown setting %s; %s %s%s", shown,
+                  is_near ? "did you mean" : "the nearest known one is", meant, is_near ? "?" : "");
 }
 
 static enum status refuse_section(struct reader *reader, const char *section)
@@ -189,9 +189,10 @@ static enum status refuse_section(struct reader *reader, const char *section)
             nearest = row;
         }
     }
-    return refuse(reader, here(reader), "unknown section %s; %s %s?", shown,
-                  best <= NEAR_DISTANCE ? "did you mean" : "the nearest known one is",
-                  nearest->section);
+    bool is_near = best <= NEAR_DISTANCE;
+    return refuse(reader, here(reader), "unknown section %s; %s %s%s", shown,
+                  is_near ? "did you mean" : "the nearest known one is", nearest->section,
+                  is_near ? "?" : "");
 }
 
 static enum status read_sequence(struct reader *reader, const struct setting_row *row)
