@@ -67,8 +67,8 @@ static void print_problem(struct command_call *call, const struct problem_row *r
                           const char *reason, const char *remedy)
 {
     if (call->is_json) {
-        json_t *error = json_pack("{s:s, s:s, s:s}", "code", row->code, "reason", reason, "remedy",
-                                  remedy);
+        json_t *error =
+            json_pack("{s:s, s:s, s:s}", "code", row->code, "reason", reason, "remedy", remedy);
         say_json(call, json_pack("{s:o}", "error", error));
         return;
     }
@@ -79,8 +79,8 @@ static void print_problem(struct command_call *call, const struct problem_row *r
     }
 }
 
-static int report(struct command_call *call, enum problem problem, const char *detail,
-                  const char *because)
+int say_problem_because(struct command_call *call, enum problem problem, const char *detail,
+                        const char *because)
 {
     const struct problem_row *row = &problems[problem];
     const char *thing = printable_text(call, detail == NULL ? "" : detail);
@@ -100,7 +100,7 @@ static int report(struct command_call *call, enum problem problem, const char *d
 
 int say_problem(struct command_call *call, enum problem problem, const char *detail)
 {
-    return report(call, problem, detail, NULL);
+    return say_problem_because(call, problem, detail, NULL);
 }
 
 static enum problem problem_of_status(enum status status)
@@ -161,7 +161,7 @@ int say_status(struct command_call *call, enum status status, const char *what,
         (problem == PROBLEM_REFUSED || problem == PROBLEM_BUG)) {
         because = say_text(call, status_english(status), status_chinese(status));
     }
-    return report(call, problem, what, because);
+    return say_problem_because(call, problem, what, because);
 }
 
 /* --- JSON ------------------------------------------------------------------------------------- */
@@ -287,13 +287,10 @@ static void print_cells(const struct say_table *table, FILE *out)
     }
 }
 
-void say_table_print(struct say_table *table, FILE *out)
+void say_table_free(struct say_table *table)
 {
     if (table == NULL) {
         return;
-    }
-    if (table->columns <= SAY_COLUMNS_MAX) {
-        print_cells(table, out);
     }
     for (size_t i = 0; i < table->count; i++) {
         free(table->cells[i]);
@@ -302,14 +299,22 @@ void say_table_print(struct say_table *table, FILE *out)
     free(table);
 }
 
+void say_table_print(struct say_table *table, FILE *out)
+{
+    if (table != NULL && table->columns <= SAY_COLUMNS_MAX) {
+        print_cells(table, out);
+    }
+    say_table_free(table);
+}
+
 /* --- foreign text ----------------------------------------------------------------------------- */
 
 /* Controls, and the marks that turn the writing direction: what a name could hide behind. */
 static bool is_harmful(utf8proc_int32_t point)
 {
-    return point < 0x20 || (point >= 0x7f && point < 0xa0) || (point >= 0x200e && point <= 0x200f) ||
-           (point >= 0x2028 && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069) ||
-           point == 0xfeff;
+    return point < 0x20 || (point >= 0x7f && point < 0xa0) ||
+           (point >= 0x200e && point <= 0x200f) || (point >= 0x2028 && point <= 0x202e) ||
+           (point >= 0x2066 && point <= 0x2069) || point == 0xfeff;
 }
 
 const char *say_printable(struct arena *arena, struct bytes text)

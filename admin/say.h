@@ -23,6 +23,10 @@ enum problem {
  * replaces %s in reason and remedy. */
 int say_problem(struct command_call *call, enum problem problem, const char *detail);
 
+/* With the reason found elsewhere behind it. */
+int say_problem_because(struct command_call *call, enum problem problem, const char *detail,
+                        const char *because);
+
 /* The same for an outcome of the lower rooms: picks the problem that fits the status; `what` names
  * the thing ("88.1000/x", a file), `fault` (may be NULL) brings the reason. */
 int say_status(struct command_call *call, enum status status, const char *what,
@@ -47,7 +51,8 @@ size_t say_width(const char *text);
 struct say_table;
 struct say_table *say_table_new(const char *const *headings, size_t columns);
 void say_table_row(struct say_table *table, const char *const *cells);
-void say_table_print(struct say_table *table, FILE *out);   /* and frees it */
+void say_table_print(struct say_table *table, FILE *out); /* and frees it */
+void say_table_free(struct say_table *table);             /* unprinted; NULL is allowed */
 
 /* A text safe for a terminal: control characters and invalid UTF-8 as \xNN; in the arena. */
 const char *say_printable(struct arena *arena, struct bytes text);

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * guantong node status|reload|drain: all asked of the running node.
+ */
+#include "admin/command.h"
+#include "admin/command_reach.h"
+#include "admin/say.h"
+
+static json_int_t number(json_t *result, const char *name)
+{
+    return json_integer_value(json_object_get(result, name));
+}
+
+static void print_status(struct command_call *call, json_t *result)
+{
+    static const char *const names[][3] = {
+        {"state", "state", "状态"},
+        {"version", "version", "版本"},
+        {"pid", "pid", "进程号"},
+        {"started", "started", "启动时间"},
+        {"port", "port", "端口"},
+        {"workers", "workers", "工作线程"},
+        {"generation", "settings generation", "设置代次"},
+        {"records", "records", "记录数"},
+        {"prefixes", "prefixes", "前缀数"},
+        {"journal_head", "journal head", "日志位置"},
+    };
+    const char *headings[] = {say_text(call, "NODE", "节点"),
+                              say_printable(call->arena, bytes_of_text(call->directory))};
+    struct say_table *table = say_table_new(headings, 2);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        json_t *value = json_object_get(result, names[i][0]);
+        char digits[32];
+        (void)snprintf(digits, sizeof(digits), "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+        const char *cells[] = {say_text(call, names[i][1], names[i][2]),
+                               json_is_string(value) ? json_string_value(value) : digits};
+        say_table_row(table, cells);
+    }
+    say_table_print(table, call->out);
+    if (json_is_true(json_object_get(result, "refuses_writes"))) {
+        (void)fprintf(
+            call->out, "%s\n",
+            say_text(call, "writes are refused since a failed sync", "磁盘同步失败后已拒绝写入"));
+    }
+}
+
+int command_node_status(struct command_call *call)
+{
+    json_t *result = NULL;
+    int exit = command_ask_node(call, "node status", NULL, &result);
+    if (exit != EXIT_OK) {
+        return exit;
+    }
+    if (call->is_json) {
+        return say_json(call, result);
+    }
+    print_status(call, result);
+    json_decref(result);
+    return EXIT_OK;
+}
+
+int command_node_reload(struct command_call *call)
+{
+    json_t *result = NULL;
+    int exit = command_ask_node(call, "node reload", NULL, &result);
+    if (exit != EXIT_OK) {
+        return exit;
+    }
+    if (call->is_json) {
+        return say_json(call, result);
+    }
+    (void)fprintf(call->out, "%s %" JSON_INTEGER_FORMAT "\n",
+                  say_text(call, "reloaded, settings generation", "已重载，设置代次"),
+                  number(result, "generation"));
+    json_decref(result);
+    return EXIT_OK;
+}
+
+int command_node_drain(struct command_call *call)
+{
+    json_t *result = NULL;
+    int exit = command_ask_node(call, "node drain", NULL, &result);
+    if (exit != EXIT_OK) {
+        return exit;
+    }
+    if (call->is_json) {
+        return say_json(call, result);
+    }
+    (void)fprintf(call->out, "%s (pid %" JSON_INTEGER_FORMAT ")\n",
+                  say_text(call, "draining", "正在停止"), number(result, "pid"));
+    json_decref(result);
+    return EXIT_OK;
+}
