@@ -152,6 +152,11 @@ static enum problem problem_of_status(enum status status)
     return PROBLEM_REFUSED;
 }
 
+int say_exit(enum status status)
+{
+    return status == STATUS_OK ? EXIT_OK : (int)problems[problem_of_status(status)].exit;
+}
+
 int say_status(struct command_call *call, enum status status, const char *what,
                const struct fault *fault)
 {

@@ -32,6 +32,9 @@ int say_problem_because(struct command_call *call, enum problem problem, const c
 int say_status(struct command_call *call, enum status status, const char *what,
                const struct fault *fault);
 
+/* The exit code of the problem that fits, unsaid. */
+int say_exit(enum status status);
+
 /* One JSON document on stdout with a newline; takes the reference. Returns EXIT_OK. */
 int say_json(struct command_call *call, json_t *document);
 
