@@ -151,7 +151,7 @@ static void show_name(char out[NAME_TEXT], const char *section, const char *key)
 
 static enum status refuse_key(struct reader *reader, const char *section, const char *key)
 {
-    const struct setting_row *nearest = NULL;
+    const struct setting_row *nearest = settings_row(0);
     char shown[NAME_TEXT];
     char full[2 * NAME_TEXT];
     show_name(shown, section, key);
@@ -172,7 +172,7 @@ static enum status refuse_key(struct reader *reader, const char *section, const 
 
 static enum status refuse_section(struct reader *reader, const char *section)
 {
-    const struct setting_row *nearest = NULL;
+    const struct setting_row *nearest = settings_row(0);
     size_t best = SIZE_MAX;
     char shown[NAME_TEXT];
     show_name(shown, "", section);
