@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * `guantong resolve NAME [@HOST[:PORT]]`: one question to a Handle server, its answer shown.
+ *
+ * UDP first, then TCP when nothing came back and neither was asked for; every address of a host's
+ * name in turn. The loop is the command's own.
+ */
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "admin/resolve_print.h"
+#include "admin/say.h"
+
+#define UDP_SHARE_MAX_MS 3000 /* of the time given, when TCP is to be tried after it */
+
+struct resolve {
+    struct command_call *call;
+    struct net *net;
+    const struct resolve_question *question;
+    struct resolve_answer answer;
+    enum status status; /* of the exchange made last */
+};
+
+static void resolve_on_done(void *context, enum status status, struct bytes packet,
+                            const struct ask_figures *figures)
+{
+    struct resolve *resolve = context;
+    resolve->status = status;
+    if (status == STATUS_OK) {
+        resolve->answer.figures = *figures;
+        resolve->answer.packet = arena_copy(resolve->call->arena, packet);
+        if (resolve->answer.packet.data == NULL) {
+            resolve->status = STATUS_NO_MEMORY;
+        }
+    }
+    net_stop(resolve->net);
+}
+
+static enum status ask_once(struct resolve *resolve, const struct net_address *server,
+                            enum ask_transport transport, int64_t timeout_ms)
+{
+    struct ask_options options = {*server, transport, timeout_ms};
+    struct ask *ask = NULL;
+    net_address_text(server, resolve->answer.server);
+    resolve->answer.is_tcp = transport == ASK_TCP;
+    resolve->status = STATUS_PENDING;
+    enum status status =
+        ask_start(resolve->net, &options, resolve->answer.request, resolve_on_done, resolve, &ask);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    while (resolve->status == STATUS_PENDING) {
+        net_run(resolve->net);
+    }
+    return resolve->status;
+}
+
+static bool net_address_of(const struct addrinfo *info, struct net_address *out_address)
+{
+    *out_address = (struct net_address){0};
+    if (info->ai_family == AF_INET6) {
+        const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)info->ai_addr;
+        memcpy(out_address->ip, &six->sin6_addr, 16);
+        out_address->port = ntohs(six->sin6_port);
+        out_address->scope = six->sin6_scope_id;
+        return true;
+    }
+    if (info->ai_family == AF_INET) {
+        const struct sockaddr_in *four = (const struct sockaddr_in *)(const void *)info->ai_addr;
+        out_address->ip[10] = 0xff;
+        out_address->ip[11] = 0xff;
+        memcpy(out_address->ip + 12, &four->sin_addr, 4);
+        out_address->port = ntohs(four->sin_port);
+        return true;
+    }
+    return false;
+}
+
+static enum status ask_all(struct resolve *resolve, const struct addrinfo *addresses,
+                           enum ask_transport transport, int64_t timeout_ms)
+{
+    enum status status = STATUS_UNREACHABLE;
+    for (const struct addrinfo *at = addresses; at != NULL && status != STATUS_OK;
+         at = at->ai_next) {
+        struct net_address server;
+        if (net_address_of(at, &server)) {
+            status = ask_once(resolve, &server, transport, timeout_ms);
+        }
+        if (status == STATUS_NO_MEMORY) {
+            break;
+        }
+    }
+    return status;
+}
+
+static enum status exchange(struct resolve *resolve, const struct addrinfo *addresses)
+{
+    const struct resolve_question *question = resolve->question;
+    enum status status = STATUS_UNREACHABLE;
+    int64_t left_ms = question->timeout_ms;
+    if (question->tries_udp) {
+        int64_t share_ms = question->tries_tcp ? left_ms / 2 : left_ms;
+        if (question->tries_tcp && share_ms > UDP_SHARE_MAX_MS) {
+            share_ms = UDP_SHARE_MAX_MS;
+        }
+        int64_t began_ms = net_now_ms(resolve->net);
+        status = ask_all(resolve, addresses, ASK_UDP, share_ms);
+        left_ms -= net_now_ms(resolve->net) - began_ms;
+    }
+    if (status != STATUS_OK && status != STATUS_NO_MEMORY && question->tries_tcp && left_ms > 0) {
+        resolve->answer.fell_back = question->tries_udp;
+        status = ask_all(resolve, addresses, ASK_TCP, left_ms);
+    }
+    return status;
+}
+
+static enum status make_request(struct resolve *resolve)
+{
+    uint32_t request_id = 0;
+    while (request_id == 0) {
+        if (getrandom(&request_id, sizeof request_id, 0) != (ssize_t)sizeof request_id) {
+            return STATUS_SYSTEM;
+        }
+    }
+    int64_t now_s = net_wall_ms(resolve->net) / 1000;
+    return resolve_question_encode(resolve->question, resolve->call->arena, request_id,
+                                   (uint32_t)now_s, &resolve->answer.request);
+}
+
+/* What went wrong on the way, with the server's name as the user wrote it. */
+static int say_failure(const struct resolve *resolve, enum status status, const struct fault *fault)
+{
+    struct command_call *call = resolve->call;
+    struct fault where;
+    (void)fault_set(&where, status, "%s:%s", resolve->question->host, resolve->question->port);
+    switch (status) {
+    case STATUS_TIMED_OUT:
+        return say_problem(call, PROBLEM_TIMED_OUT, where.text);
+    case STATUS_UNREACHABLE:
+        return say_problem(call, PROBLEM_UNREACHABLE, where.text);
+    case STATUS_CLOSED:
+        return say_problem(call, PROBLEM_CLOSED, where.text);
+    case STATUS_PROTOCOL_ERROR:
+        return say_problem(call, PROBLEM_MALFORMED_ANSWER, where.text);
+    default:
+        return say_status(call, status, where.text, fault);
+    }
+}
+
+static int ask_and_print(struct resolve *resolve, const struct addrinfo *addresses)
+{
+    struct fault fault = {STATUS_OK, ""};
+    enum status status = make_request(resolve);
+    if (status == STATUS_OK) {
+        status = exchange(resolve, addresses);
+    }
+    if (status == STATUS_OK) {
+        status = resolve_answer_read(&resolve->answer, resolve->call->arena, &fault);
+    }
+    return status == STATUS_OK ? resolve_answer_print(resolve->call, &resolve->answer)
+                               : say_failure(resolve, status, &fault);
+}
+
+int command_resolve(struct command_call *call)
+{
+    struct resolve_question question;
+    int exit_code = resolve_question_read(call, &question);
+    if (exit_code != EXIT_OK) {
+        return exit_code;
+    }
+    struct resolve resolve = {.call = call, .question = &question};
+    resolve.answer.question = &question;
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *addresses = NULL;
+    int failed = getaddrinfo(question.host, question.port, &hints, &addresses);
+    if (failed != 0) {
+        struct fault where;
+        (void)fault_set(&where, STATUS_UNREACHABLE, "%s (%s)", question.host, gai_strerror(failed));
+        return say_problem(call, PROBLEM_UNREACHABLE, where.text);
+    }
+    enum status status = net_new(&resolve.net);
+    exit_code = status == STATUS_OK ? ask_and_print(&resolve, addresses)
+                                    : say_status(call, status, "resolve", NULL);
+    net_free(resolve.net);
+    freeaddrinfo(addresses);
+    return exit_code;
+}
