@@ -2,9 +2,10 @@
  *
  * A write: one transaction or nothing, with everything it was decided on.
  *
- * Built by one thread, prepared against a snapshot of that thread (which fills in expected versions,
- * rows, commitments and digests), handed to the committer, which checks the expectations again
- * inside the write transaction and applies. Everything put in is copied; the set owns its memory.
+ * Built by one thread, prepared against a snapshot of that thread (which fills in expected
+ * versions, rows, commitments and digests), handed to the committer, which checks the expectations
+ * again inside the write transaction and applies. Everything put in is copied; the set owns its
+ * memory.
  *
  * Limits: 2 000 items, 16 MiB, one item per key, 64 dependencies (design §4).
  */
@@ -19,14 +20,14 @@
 struct change_set;
 
 enum change_policy {
-    CHANGE_ALL_OR_NOTHING,   /* the first item that fails fails the set */
-    CHANGE_PER_ITEM,         /* failing items are left out; quota fills in order */
+    CHANGE_ALL_OR_NOTHING, /* the first item that fails fails the set */
+    CHANGE_PER_ITEM,       /* failing items are left out; quota fills in order */
 };
 
 enum change_mode {
-    CHANGE_CREATE,           /* HANDLE_EXISTS when there is one */
-    CHANGE_REPLACE,          /* create or replace */
-    CHANGE_MODIFY,           /* HANDLE_NOT_FOUND when there is none */
+    CHANGE_CREATE,  /* HANDLE_EXISTS when there is one */
+    CHANGE_REPLACE, /* create or replace */
+    CHANGE_MODIFY,  /* HANDLE_NOT_FOUND when there is none */
 };
 
 /* Tables that are journalled; the number is part of stored keys and hashes. */
@@ -39,17 +40,26 @@ enum change_table {
 
 /* `actor` is who ("uid:0(root)", "300:88.608.8889/User_li"), `origin` from where ("cli", "control",
  * "192.0.2.7"); both UTF-8 up to 255 bytes, kept in the journal. NULL when memory is out. */
-struct change_set *change_set_new(enum change_policy policy, struct bytes actor, struct bytes origin);
+struct change_set *change_set_new(enum change_policy policy, struct bytes actor,
+                                  struct bytes origin);
 void change_set_free(struct change_set *set);
 
 /* Adds a record with exactly these values (any order). Judges handle and values: INVALID_HANDLE,
  * INVALID_VALUE, VALUE_EXISTS; NO_ROOM when a limit of the set is reached (send what it holds and
- * start another); HANDLE_EXISTS when the set already has the key. On failure the set is unchanged. */
+ * start another); HANDLE_EXISTS when the set already has the handle (two that only fold together
+ * under the prefix's case rule are found when preparing). On failure the set is unchanged.
+ *
+ * A value with timestamp 0 was given none: preparing keeps the timestamp of the stored value of
+ * that index when it is otherwise equal, else sets now. A record whose values then equal the stored
+ * ones byte for byte is UNCHANGED, however its handle is spelled. */
 enum status change_set_put_record(struct change_set *set, const struct record *record,
                                   enum change_mode mode, struct fault *fault);
 enum status change_set_delete_record(struct change_set *set, struct bytes handle);
 
-/* Homes or changes a prefix: `row->version`, `created_ms` and `slot` are filled by the registry. */
+/* Homes or changes a prefix: `row->version`, `created_ms` and `slot` are filled by the registry.
+ * The first prefix of the enterprise "self" creates that enterprise, too. A prefix homed with equal
+ * content is UNCHANGED in every mode; the case rule of one that has a row stays as it is; CREATE
+ * takes a new or an UNHOMED one; another enterprise's is HANDLE_EXISTS. */
 enum status change_set_put_prefix(struct change_set *set, const struct prefix_row *row,
                                   enum change_mode mode, struct fault *fault);
 
@@ -61,7 +71,10 @@ enum status change_set_audit(struct change_set *set, const char *action, struct 
 enum status change_set_depends(struct change_set *set, enum change_table table, struct bytes key,
                                uint64_t version);
 
-/* Reads the current versions, leaves out what equals the store (item status UNCHANGED), computes
+/* Refresh the snapshot first: what it shows is what the set is decided on. CONFLICT when a
+ * dependency no longer holds: decide anew.
+ *
+ * Reads the current versions, leaves out what equals the store (item status UNCHANGED), computes
  * rows, commitments and digests. PER_ITEM: statuses of failing items are set and OK is returned as
  * long as the set itself is sound. ALL_OR_NOTHING: the first failing item's status. May be called
  * again after CONFLICT. `now_ms`: wall clock, milliseconds since 1970. */
@@ -74,6 +87,9 @@ size_t change_set_bytes(const struct change_set *set);
  * NOT_RESPONSIBLE, QUOTA_EXCEEDED, ...) and the version each wrote. */
 enum status change_set_status(const struct change_set *set);
 enum status change_set_item_status(const struct change_set *set, size_t item);
+
+/* Why an item failed, when its status alone does not tell; else "". Never freed. */
+const char *change_set_item_reason(const struct change_set *set, size_t item);
 uint64_t change_set_item_version(const struct change_set *set, size_t item);
 
 /* As it travels over the control socket: what was asked, not what was prepared. The decoder reads

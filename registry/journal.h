@@ -20,19 +20,19 @@ struct journal_item {
     enum journal_operation operation;
     enum change_table table;
     enum journal_class class;
-    struct bytes key;            /* folded handle, prefix, ...; empty for audit rows */
+    struct bytes key; /* folded handle, prefix, ...; empty for audit rows */
     uint64_t version;
     uint8_t digest[JOURNAL_HASH_LEN];
 };
 
 struct journal_set {
-    uint64_t position;           /* of its first item */
+    uint64_t position; /* of its first item */
     uint32_t count;
     int64_t time_ms;
     struct bytes actor;
     struct bytes origin;
     uint8_t chain[JOURNAL_HASH_LEN];
-    struct bytes items;          /* encoded; walk with journal_next_item */
+    struct bytes items; /* encoded; walk with journal_next_item */
 };
 
 /* The set that holds the first position >= `position`. NOT_FOUND past the head. */
@@ -48,14 +48,17 @@ enum status journal_head(struct snapshot *snapshot, struct journal_set *out_set)
 enum status journal_get_audit(struct snapshot *snapshot, uint64_t position, struct bytes *out_row);
 
 struct journal_report {
-    uint64_t sets, items, bodies;        /* what was verified */
-    uint64_t first_bad_position;         /* 0: none */
-    char reason[160];                    /* empty when everything holds */
+    uint64_t sets, items, bodies; /* what was verified */
+    uint64_t first_bad_position;  /* 0: none */
+    char reason[160];             /* empty when everything holds */
 };
 
 /* Walks the whole journal: no gap, chain right, every item's digest equal to that of the body found
  * in its table or history (where kept). Then recounts records against counters. Renews its snapshot
- * as it goes, so it runs beside a writer. `progress` may be NULL; false from it stops (PENDING). */
+ * as it goes, so it runs beside a writer. `progress` may be NULL; false from it stops (PENDING).
+ * OK: everything holds; CORRUPT: the report tells the first thing that does not (position 0: not in
+ * the journal but in records or counters). Without the commitment key restricted bodies are not
+ * compared. */
 typedef bool journal_progress(void *context, uint64_t position, uint64_t head);
 enum status journal_verify(struct registry *registry, journal_progress *progress, void *context,
                            struct journal_report *out_report);

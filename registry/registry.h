@@ -20,15 +20,17 @@ struct snapshot;
 #define REGISTRY_COMMITMENT_KEY_LEN 32
 
 struct registry_options {
-    const char *path;             /* the store's directory */
-    uint64_t map_bytes;           /* 0: the larger of 64 GiB and four times the file */
-    bool is_read_only;            /* beside a running writer */
-    bool may_create;              /* make directory and databases when there are none */
-    bool forbids_reuse;           /* a deleted handle may not be created again */
-    struct bytes commitment_key;  /* 32 bytes, copied; may be empty when read-only */
+    const char *path;            /* the store's directory */
+    uint64_t map_bytes;          /* 0: the larger of 64 GiB and four times the file */
+    bool is_read_only;           /* beside a running writer */
+    bool may_create;             /* make directory and databases when there are none */
+    bool forbids_reuse;          /* a deleted handle may not be created again */
+    struct bytes commitment_key; /* 32 bytes, copied; may be empty when read-only */
 };
 
-/* LOCKED: another writer holds the store (its pid in `fault`); CORRUPT: file shorter than its last
+/* One process opens a store once. Writing needs the commitment key: BAD_SETTING.
+ *
+ * LOCKED: another writer holds the store (its pid in `fault`); CORRUPT: file shorter than its last
  * page, unknown schema (the version is named); SYSTEM; NO_MEMORY. */
 enum status registry_open(const struct registry_options *options, struct registry **out_registry,
                           struct fault *fault);
@@ -52,23 +54,23 @@ uint64_t snapshot_txn(const struct snapshot *snapshot);
 /* --- prefixes --------------------------------------------------------------------------------- */
 
 enum prefix_state {
-    PREFIX_ACTIVE = 1,    /* resolves and takes records */
-    PREFIX_STOPPED = 2,   /* neither; records are kept */
-    PREFIX_UNHOMED = 3,   /* given up here; the row stays so that nobody else gets the prefix */
+    PREFIX_ACTIVE = 1,  /* resolves and takes records */
+    PREFIX_STOPPED = 2, /* neither; records are kept */
+    PREFIX_UNHOMED = 3, /* given up here; the row stays so that nobody else gets the prefix */
 };
 enum prefix_hosting { PREFIX_HOSTED = 1, PREFIX_DELEGATED = 2 };
 
 struct prefix_row {
-    struct bytes prefix;         /* folded to upper case */
-    struct bytes enterprise;     /* id; "self" is the node's own */
+    struct bytes prefix;     /* folded to upper case */
+    struct bytes enterprise; /* id; "self" is the node's own */
     uint64_t version;
     int64_t created_ms;
     enum prefix_state state;
     enum prefix_hosting hosting;
     enum case_rule case_rule;
-    uint64_t max_identifiers;    /* 0: no limit */
-    uint64_t max_bytes;          /* 0: no limit; bytes of stored value lists */
-    uint32_t slot;               /* statistics slot, unique per prefix, from 1 */
+    uint64_t max_identifiers; /* 0: no limit */
+    uint64_t max_bytes;       /* 0: no limit; bytes of stored value lists */
+    uint32_t slot;            /* statistics slot, unique per prefix, from 1 */
 };
 
 /* NOT_FOUND, CORRUPT. Any case of the prefix is accepted. */
@@ -89,20 +91,21 @@ enum counter { COUNTER_IDENTIFIERS = 1, COUNTER_BYTES = 2 };
 /* Exact as of the snapshot; 0 when never charged. Records 0.NA/... are counted under "0.NA". */
 uint64_t registry_counter(struct snapshot *snapshot, struct bytes prefix, enum counter counter);
 
-/* --- records -------------------------------------------------------------------------------------- */
+/* --- records
+ * -------------------------------------------------------------------------------------- */
 
 enum record_flag {
-    RECORD_ALL_PUBLIC = 1,   /* every value publicly readable, none secret: straight copy */
+    RECORD_ALL_PUBLIC = 1, /* every value publicly readable, none secret: straight copy */
 };
 
 struct record_row {
-    uint64_t version;        /* from 1; never runs backwards for a handle */
-    uint64_t position;       /* journal position of the change that wrote it */
-    int64_t created_ms;      /* of the handle, kept over replacements */
+    uint64_t version;   /* from 1; never runs backwards for a handle */
+    uint64_t position;  /* journal position of the change that wrote it */
+    int64_t created_ms; /* of the handle, kept over replacements */
     int64_t changed_ms;
-    uint32_t flags;          /* enum record_flag */
-    struct bytes handle;     /* as its creator spelled it */
-    struct bytes values;     /* encoded: count ‖ values sorted by index */
+    uint32_t flags;      /* enum record_flag */
+    struct bytes handle; /* as its creator spelled it */
+    struct bytes values; /* encoded: count ‖ values sorted by index */
 };
 
 /* `handle` has a slash. HANDLE_NOT_FOUND; CORRUPT when the checksum fails. */
@@ -111,22 +114,26 @@ enum status registry_get_record(struct snapshot *snapshot, struct bytes handle, 
 
 /* Walks all records, or those of one prefix ("88.608.8889" gives 88.608.8889/...; "0.NA" the prefix
  * records), in key order, renewing its own snapshot every 1 000 rows so that no page is held long.
- * A row handed out is valid until the next call. */
+ * A row handed out is valid until the next call. CORRUPT is one row's: the next call goes on. */
 struct record_walk;
 enum status record_walk_open(struct registry *registry, struct bytes prefix,
                              struct record_walk **out_walk);
-enum status record_walk_next(struct record_walk *walk, struct record_row *out_row); /* NOT_FOUND: end */
+enum status record_walk_next(struct record_walk *walk,
+                             struct record_row *out_row); /* NOT_FOUND: end */
+/* Before waiting for something (a full pipe): gives the pages back; the walk goes on afterwards. */
+void record_walk_rest(struct record_walk *walk);
 void record_walk_close(struct record_walk *walk);
 
 /* One superseded row; `before_version` walks backwards (UINT64_MAX: the newest). NOT_FOUND. */
 struct history_row {
-    struct record_row row;       /* values empty and version set when the body was a deletion mark */
-    bool is_deletion;            /* this version was the deletion itself */
-    uint64_t replaced_position;  /* journal position of the change that superseded it */
+    struct record_row row;      /* values empty and version set when the body was a deletion mark */
+    bool is_deletion;           /* this version was the deletion itself */
+    uint64_t replaced_position; /* journal position of the change that superseded it */
     int64_t replaced_ms;
 };
-enum status registry_get_history(struct snapshot *snapshot, struct bytes handle, enum case_rule rule,
-                                 uint64_t before_version, struct history_row *out_row);
+enum status registry_get_history(struct snapshot *snapshot, struct bytes handle,
+                                 enum case_rule rule, uint64_t before_version,
+                                 struct history_row *out_row);
 
 struct tombstone_row {
     uint64_t version;
@@ -136,7 +143,8 @@ struct tombstone_row {
 enum status registry_get_tombstone(struct snapshot *snapshot, struct bytes handle,
                                    enum case_rule rule, struct tombstone_row *out_row);
 
-/* --- the node's own facts ------------------------------------------------------------------------- */
+/* --- the node's own facts
+ * ------------------------------------------------------------------------- */
 
 /* Small named values of the store ("node_id", "created"): NOT_FOUND. Written by `registry_set_meta`
  * in a transaction of its own; not journalled. */
@@ -145,11 +153,11 @@ enum status registry_set_meta(struct registry *registry, const char *name, struc
 
 struct registry_figures {
     uint64_t records, prefixes, history_rows, tombstones, journal_sets;
-    uint64_t journal_head;        /* position of the last item, 0 when empty */
+    uint64_t journal_head; /* position of the last item, 0 when empty */
     uint64_t map_bytes, used_bytes;
     uint64_t last_txn;
     uint32_t readers;
-    uint64_t oldest_reader_lag;   /* transactions the oldest reader is behind */
-    bool refuses_writes;          /* after a failed sync: until restart and verify */
+    uint64_t oldest_reader_lag; /* transactions the oldest reader is behind */
+    bool refuses_writes;        /* after a failed sync: until restart and verify */
 };
 enum status registry_figures(struct registry *registry, struct registry_figures *out_figures);

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Building a change set and reading its outcome (change_set.h). Preparing is change_prepare.c,
+ * its form on the control socket change_codec.c.
+ */
+#include "registry/change_set.h"
+
+#include <stdlib.h>
+
+#include "registry/change_item.h"
+#include "registry/keys.h"
+#include "registry/prefix_row.h"
+
+#define ACTOR_MAX 255
+#define FIRST_BLOCK (16u << 10)
+#define FIRST_ITEMS 8
+
+/* Asked: the limit counts encoded bytes; alignment and folded names come on top. Prepared: every
+ * row again with header, spelling and both keys. */
+#define ASKED_MAX (2 * (size_t)CHANGE_SET_BYTES_MAX + ((size_t)8 << 20))
+#define PREPARED_MAX (2 * (size_t)CHANGE_SET_BYTES_MAX + ((size_t)32 << 20))
+
+/* Encoded bytes beside the items: format, policy, two counts. */
+#define SET_FIXED 10
+#define ITEM_FIXED 3
+#define DEPENDENCY_FIXED 13
+
+struct change_set *change_set_new(enum change_policy policy, struct bytes actor,
+                                  struct bytes origin)
+{
+    if (actor.len > ACTOR_MAX || origin.len > ACTOR_MAX) {
+        actor.len = actor.len > ACTOR_MAX ? ACTOR_MAX : actor.len;
+        origin.len = origin.len > ACTOR_MAX ? ACTOR_MAX : origin.len;
+    }
+    struct change_set *set = calloc(1, sizeof(*set));
+    if (set == NULL) {
+        return NULL;
+    }
+    set->policy = policy;
+    set->encoded_len = SET_FIXED;
+    set->asked = arena_new(FIRST_BLOCK, ASKED_MAX);
+    set->prepared = arena_new(FIRST_BLOCK, PREPARED_MAX);
+    set->hasher = hasher_new();
+    set->items = calloc(FIRST_ITEMS, sizeof(*set->items));
+    set->capacity = FIRST_ITEMS;
+    if (set->asked != NULL) {
+        set->actor = arena_copy(set->asked, actor);
+        set->origin = arena_copy(set->asked, origin);
+    }
+    if (set->asked == NULL || set->prepared == NULL || set->hasher == NULL || set->items == NULL ||
+        (set->actor.data == NULL && actor.len > 0) ||
+        (set->origin.data == NULL && origin.len > 0)) {
+        change_set_free(set);
+        return NULL;
+    }
+    return set;
+}
+
+void change_set_free(struct change_set *set)
+{
+    if (set != NULL) {
+        arena_free(set->asked);
+        arena_free(set->prepared);
+        hasher_free(set->hasher);
+        free(set->items);
+        free(set);
+    }
+}
+
+/* --- items -------------------------------------------------------------------------------------
+ */
+
+static size_t slot_of(enum change_table table, struct bytes key)
+{
+    uint64_t hash = 14695981039346656037u ^ (uint64_t)table;
+    for (size_t i = 0; i < key.len; i++) {
+        hash = (hash ^ key.data[i]) * 1099511628211u;
+    }
+    return (hash ^ hash >> 32) % CHANGE_KEY_SLOTS;
+}
+
+uint16_t *change_item_slot(struct change_set *set, size_t index, change_item_key *key_of)
+{
+    const struct change_item *item = &set->items[index];
+    struct bytes key = key_of(item);
+    size_t slot = slot_of(item->table, key);
+    while (set->slots[slot] != 0) {
+        const struct change_item *other = &set->items[set->slots[slot]];
+        if (other->table == item->table && bytes_equal(key_of(other), key)) {
+            return NULL;
+        }
+        slot = (slot + 1) % CHANGE_KEY_SLOTS;
+    }
+    return &set->slots[slot];
+}
+
+bool change_item_find_prefix(const struct change_set *set, struct bytes prefix,
+                             struct prefix_row *out_row)
+{
+    for (size_t i = 1, found = 0; i <= set->count && found < set->prefix_count; i++) {
+        const struct change_item *item = &set->items[i];
+        if (item->table != CHANGE_PREFIX) {
+            continue;
+        }
+        found++;
+        if (item->prepared_status == STATUS_OK && item->prefix != NULL &&
+            bytes_equal(item->canonical, prefix)) {
+            *out_row = *item->prefix;
+            return true;
+        }
+    }
+    return false;
+}
+
+struct journal_item change_item_journal(const struct change_item *item)
+{
+    struct journal_item entry = {
+        .operation = item->operation,
+        .table = item->table,
+        .class = item->class,
+        .key = item->canonical,
+        .version = item->version,
+    };
+    memcpy(entry.digest, item->digest, sizeof(entry.digest));
+    return entry;
+}
+
+static struct bytes identity_of(const struct change_item *item)
+{
+    return item->identity;
+}
+
+/* The copy, with `is_short` set when there was no room. */
+static struct bytes keep(struct change_set *set, struct bytes from, bool *is_short)
+{
+    struct bytes copy = arena_copy(set->asked, from);
+    *is_short = *is_short || (copy.data == NULL && from.len > 0);
+    return copy;
+}
+
+static enum status make_room(struct change_set *set, size_t encoded_len)
+{
+    if (set->count >= CHANGE_SET_ITEMS_MAX ||
+        encoded_len > CHANGE_SET_BYTES_MAX - set->encoded_len) {
+        return STATUS_NO_ROOM;
+    }
+    if (set->count + 1 < set->capacity) {
+        return STATUS_OK;
+    }
+    size_t capacity = set->capacity * 2;
+    struct change_item *items = realloc(set->items, capacity * sizeof(*items));
+    if (items == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    memset(items + set->capacity, 0, (capacity - set->capacity) * sizeof(*items));
+    set->items = items;
+    set->capacity = capacity;
+    return STATUS_OK;
+}
+
+/* Takes over `item`, whose bytes are still the caller's. */
+static enum status add_item(struct change_set *set, const struct change_item *item,
+                            size_t encoded_len)
+{
+    enum status status = make_room(set, encoded_len);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct change_item *added = &set->items[set->count + 1];
+    *added = *item;
+    uint16_t *slot = NULL;
+    if (item->table != CHANGE_AUDIT) {
+        slot = change_item_slot(set, set->count + 1, identity_of);
+        if (slot == NULL) {
+            return STATUS_HANDLE_EXISTS;
+        }
+    }
+    bool is_short = false;
+    added->handle = keep(set, item->handle, &is_short);
+    added->identity = bytes_equal(item->identity, item->handle)
+                          ? added->handle
+                          : keep(set, item->identity, &is_short);
+    added->values = keep(set, item->values, &is_short);
+    added->action = keep(set, item->action, &is_short);
+    added->detail = keep(set, item->detail, &is_short);
+    if (is_short) {
+        return STATUS_NO_MEMORY;
+    }
+    set->count++;
+    if (slot != NULL) {
+        *slot = (uint16_t)set->count;
+    }
+    set->encoded_len += encoded_len;
+    set->is_prepared = false;
+    return STATUS_OK;
+}
+
+/* --- records -----------------------------------------------------------------------------------
+ */
+
+static bool is_sorted(const struct value *values, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        if (values[i - 1].index > values[i].index) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum status add_record(struct change_set *set, struct change_item *item,
+                              const struct value *values, size_t count)
+{
+    size_t len = value_list_encoded_len(values, count);
+    uint8_t *encoded = malloc(len);
+    if (encoded == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    struct wire_writer w = wire_write(encoded, len);
+    value_list_encode(&w, values, count);
+    assert(!w.failed);
+    item->values = wire_wrote(&w);
+    item->flags = RECORD_ALL_PUBLIC;
+    for (size_t i = 0; i < count; i++) {
+        item->lacks_timestamps = item->lacks_timestamps || values[i].timestamp == 0;
+        if (!value_is_public(&values[i])) {
+            item->flags = 0;
+        }
+    }
+    enum status status = add_item(set, item, ITEM_FIXED + 4 + item->handle.len + 4 + len);
+    free(encoded);
+    return status;
+}
+
+enum status change_set_put_record(struct change_set *set, const struct record *record,
+                                  enum change_mode mode, struct fault *fault)
+{
+    enum status status = handle_check(record->handle, fault);
+    if (status == STATUS_OK) {
+        status = value_list_check(record->handle, record->values, record->count, fault);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    uint8_t folded[HANDLE_MAX];
+    struct change_item item = {
+        .table = CHANGE_RECORD,
+        .operation = JOURNAL_PUT,
+        .mode = mode,
+        .handle = record->handle,
+        .identity = handle_fold(record->handle, CASE_SENSITIVE, folded),
+    };
+    if (is_sorted(record->values, record->count)) {
+        status = add_record(set, &item, record->values, record->count);
+    } else {
+        struct value *sorted = malloc(record->count * sizeof(*sorted));
+        if (sorted == NULL) {
+            return STATUS_NO_MEMORY;
+        }
+        memcpy(sorted, record->values, record->count * sizeof(*sorted));
+        value_list_sort(sorted, record->count);
+        status = add_record(set, &item, sorted, record->count);
+        free(sorted);
+    }
+    return status == STATUS_HANDLE_EXISTS
+               ? fault_set(fault, status, "the set already has this handle")
+               : status;
+}
+
+enum status change_set_delete_record(struct change_set *set, struct bytes handle)
+{
+    uint8_t folded[HANDLE_MAX];
+    if (handle.len == 0 || handle.len > HANDLE_MAX) {
+        return STATUS_INVALID_HANDLE;
+    }
+    struct change_item item = {
+        .table = CHANGE_RECORD,
+        .operation = JOURNAL_DELETE,
+        .mode = CHANGE_MODIFY,
+        .handle = handle,
+        .identity = handle_fold(handle, CASE_SENSITIVE, folded),
+    };
+    return add_item(set, &item, ITEM_FIXED + 4 + handle.len);
+}
+
+/* --- prefixes, audit, dependencies --------------------------------------------------------------
+ */
+
+static enum status check_prefix(const struct prefix_row *row, struct fault *fault)
+{
+    enum status status = handle_check_prefix(row->prefix, fault);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (row->state < PREFIX_ACTIVE || row->state > PREFIX_UNHOMED ||
+        (row->hosting != PREFIX_HOSTED && row->hosting != PREFIX_DELEGATED) ||
+        (row->case_rule != CASE_INSENSITIVE && row->case_rule != CASE_SENSITIVE)) {
+        return fault_set(fault, STATUS_INVALID_VALUE, "unknown state, hosting or case rule");
+    }
+    if (row->enterprise.len == 0 || row->enterprise.len > KEYS_ENTERPRISE_MAX ||
+        !handle_is_utf8(row->enterprise)) {
+        return fault_set(fault, STATUS_INVALID_VALUE, "an enterprise id has 1 to %d bytes of UTF-8",
+                         KEYS_ENTERPRISE_MAX);
+    }
+    return STATUS_OK;
+}
+
+enum status change_set_put_prefix(struct change_set *set, const struct prefix_row *row,
+                                  enum change_mode mode, struct fault *fault)
+{
+    enum status status = check_prefix(row, fault);
+    struct store_key folded;
+    if (status == STATUS_OK) {
+        status = keys_prefix(row->prefix, &folded);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct prefix_row *kept = arena_alloc(set->asked, sizeof(*kept));
+    if (kept == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    *kept = *row;
+    kept->enterprise = arena_copy(set->asked, row->enterprise);
+    if (kept->enterprise.data == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    struct change_item item = {
+        .table = CHANGE_PREFIX,
+        .operation = JOURNAL_PUT,
+        .mode = mode,
+        .handle = keys_bytes(&folded),
+        .identity = keys_bytes(&folded),
+        .asked_prefix = kept,
+    };
+    size_t len = ITEM_FIXED + 4 + folded.len + 3 + 16 + 4 + row->enterprise.len;
+    status = add_item(set, &item, len);
+    if (status == STATUS_OK) {
+        kept->prefix = set->items[set->count].handle;
+        set->prefix_count++;
+    }
+    return status == STATUS_HANDLE_EXISTS
+               ? fault_set(fault, status, "the set already has this prefix")
+               : status;
+}
+
+enum status change_set_audit(struct change_set *set, const char *action, struct bytes object,
+                             struct bytes detail)
+{
+    struct bytes text = bytes_of_text(action);
+    if (!handle_is_utf8(text) || !handle_is_utf8(object) || !handle_is_utf8(detail)) {
+        return STATUS_INVALID_VALUE;
+    }
+    struct change_item item = {
+        .table = CHANGE_AUDIT,
+        .operation = JOURNAL_PUT,
+        .mode = CHANGE_CREATE,
+        .handle = object,
+        .identity = object,
+        .action = text,
+        .detail = detail,
+    };
+    return add_item(set, &item, ITEM_FIXED + 12 + text.len + object.len + detail.len);
+}
+
+enum status change_set_depends(struct change_set *set, enum change_table table, struct bytes key,
+                               uint64_t version)
+{
+    if (table < CHANGE_RECORD || table > CHANGE_ENTERPRISE || key.len == 0 ||
+        key.len > HANDLE_MAX) {
+        return STATUS_INVALID_VALUE;
+    }
+    size_t len = DEPENDENCY_FIXED + key.len;
+    if (set->dependency_count >= CHANGE_SET_DEPENDENCIES_MAX ||
+        len > CHANGE_SET_BYTES_MAX - set->encoded_len) {
+        return STATUS_NO_ROOM;
+    }
+    struct bytes name = arena_copy(set->asked, key);
+    if (name.data == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    set->dependencies[set->dependency_count++] =
+        (struct change_dependency){.table = table, .name = name, .version = version};
+    set->encoded_len += len;
+    set->is_prepared = false;
+    return STATUS_OK;
+}
+
+/* --- outcome -----------------------------------------------------------------------------------
+ */
+
+size_t change_set_count(const struct change_set *set)
+{
+    return set->count;
+}
+
+size_t change_set_bytes(const struct change_set *set)
+{
+    return set->encoded_len;
+}
+
+size_t change_set_encoded_len(const struct change_set *set)
+{
+    return set->encoded_len;
+}
+
+enum status change_set_status(const struct change_set *set)
+{
+    return set->status;
+}
+
+enum status change_set_item_status(const struct change_set *set, size_t item)
+{
+    assert(item < set->count);
+    return set->items[item + 1].status;
+}
+
+const char *change_set_item_reason(const struct change_set *set, size_t item)
+{
+    assert(item < set->count);
+    const char *reason = set->items[item + 1].reason;
+    return reason == NULL ? "" : reason;
+}
+
+uint64_t change_set_item_version(const struct change_set *set, size_t item)
+{
+    assert(item < set->count);
+    const struct change_item *of = &set->items[item + 1];
+    if (of->status == STATUS_OK) {
+        return of->version;
+    }
+    return of->status == STATUS_UNCHANGED ? of->expected_version : 0;
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The journal backend where LMDB is the record: a group of change sets, one transaction.
+ *
+ * Each set is decided in full (expectations, home, quota) before its first put, so that a set which
+ * fails costs the group nothing. Positions, chain and time continue from the registry's head, which
+ * is adopted only after the commit. Whoever calls holds nothing; the write lock is taken here.
+ */
+#include "registry/apply_item.h"
+#include "registry/journal_backend.h"
+#include "registry/journal_row.h"
+#include "registry/quota.h"
+
+struct group {
+    struct registry *registry;
+    struct store_txn txn;
+    struct journal_state head;
+    struct quota_book book;
+    enum status reserve; /* STORAGE_FULL: no record is put */
+    bool has_written;
+};
+
+/* --- deciding ----------------------------------------------------------------------------------
+ */
+
+static bool is_live(const struct change_item *item)
+{
+    return item->prepared_status == STATUS_OK || item->prepared_status == STATUS_UNCHANGED;
+}
+
+static enum status decide_record(struct group *group, const struct change_set *set,
+                                 const struct change_item *item)
+{
+    bool is_put = item->operation == JOURNAL_PUT;
+    if (is_put && group->reserve != STATUS_OK) {
+        return group->reserve;
+    }
+    const struct home_view view = {.txn = &group->txn, .set = set};
+    const struct quota_change change = {
+        .identifiers = is_put ? item->expected_version == 0 : -1,
+        .new_bytes = is_put ? item->values.len : 0,
+        .old_bytes = item->stored_bytes,
+    };
+    return quota_charge(&group->book, &view, item->canonical, &change);
+}
+
+static bool is_refusal(enum status status)
+{
+    return status == STATUS_QUOTA_EXCEEDED || status == STATUS_NOT_RESPONSIBLE;
+}
+
+/* OK when the set may be applied; its items carry their own outcome. */
+static enum status decide_set(struct group *group, struct change_set *set)
+{
+    quota_reset(&group->book);
+    if (!set->is_prepared) {
+        return STATUS_CONFLICT;
+    }
+    for (size_t i = 0; i < set->dependency_count; i++) {
+        const struct change_dependency *dependency = &set->dependencies[i];
+        enum status status =
+            apply_item_check(&group->txn, dependency->table, dependency->key, dependency->version);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    for (size_t i = 0; i <= set->count; i++) {
+        struct change_item *item = &set->items[i];
+        item->status = item->prepared_status;
+        enum status status = is_live(item) ? apply_item_expects(&group->txn, item) : STATUS_OK;
+        if (status == STATUS_OK && item->table == CHANGE_RECORD &&
+            item->prepared_status == STATUS_OK) {
+            status = decide_record(group, set, item);
+        }
+        if (is_refusal(status)) {
+            item->status = status;
+            status = set->policy == CHANGE_PER_ITEM ? STATUS_OK : status;
+        }
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    return STATUS_OK;
+}
+
+/* --- applying ----------------------------------------------------------------------------------
+ */
+
+static enum status write_journal(struct group *group, const struct change_set *set,
+                                 struct journal_set *entry)
+{
+    size_t items_len = 0;
+    record_digest_chain_begin(set->hasher, group->head.chain, entry);
+    for (size_t i = 0; i <= set->count; i++) {
+        const struct change_item *item = &set->items[i];
+        if (item->status == STATUS_OK) {
+            struct journal_item line = change_item_journal(item);
+            items_len += journal_row_item_len(&line);
+            hasher_add(set->hasher, bytes_of(item->hash, sizeof(item->hash)));
+        }
+    }
+    enum status status = hasher_end(set->hasher, entry->chain);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct store_key key;
+    keys_journal(entry->position, &key);
+    size_t len = journal_row_len(entry, items_len);
+    uint8_t *room = store_reserve(&group->txn, STORE_JOURNAL, keys_bytes(&key), len);
+    if (room == NULL) {
+        return store_status(group->txn.error);
+    }
+    struct wire_writer w = wire_write(room, len);
+    journal_row_begin(&w, entry);
+    for (size_t i = 0; i <= set->count; i++) {
+        if (set->items[i].status == STATUS_OK) {
+            struct journal_item line = change_item_journal(&set->items[i]);
+            journal_row_item(&w, &line);
+        }
+    }
+    assert(!w.failed && w.at == w.end);
+    return STATUS_OK;
+}
+
+static enum status apply_set(struct group *group, struct change_set *set)
+{
+    struct journal_set entry = {
+        .position = group->head.position + 1,
+        .time_ms = set->now_ms > group->head.time_ms ? set->now_ms : group->head.time_ms,
+        .actor = set->actor,
+        .origin = set->origin,
+    };
+    struct history_moment now = {entry.position, entry.time_ms};
+    for (size_t i = 0; i <= set->count; i++) {
+        if (set->items[i].status == STATUS_OK) {
+            apply_item(&group->txn, set->hasher, &set->items[i], &now);
+            now.position++;
+            entry.count++;
+        }
+    }
+    if (entry.count == 0) {
+        return STATUS_OK;
+    }
+    quota_store(&group->book, &group->txn);
+    group->has_written = true;
+    enum status status = write_journal(group, set, &entry);
+    if (status == STATUS_OK) {
+        group->head.position += entry.count;
+        group->head.time_ms = entry.time_ms;
+        memcpy(group->head.chain, entry.chain, sizeof(entry.chain));
+    }
+    return status;
+}
+
+/* --- groups ------------------------------------------------------------------------------------
+ */
+
+static enum status run_sets(struct group *group, struct change_set *const *sets, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        sets[i]->status = decide_set(group, sets[i]);
+        enum status status = STATUS_OK;
+        if (sets[i]->status == STATUS_OK) {
+            status = apply_set(group, sets[i]);
+        }
+        if (group->txn.error != 0) {
+            return store_status(group->txn.error);
+        }
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    return STATUS_OK;
+}
+
+/* One transaction. Not OK: nothing of it happened, `out_error` tells LMDB's reason. */
+static enum status try_group(struct registry *registry, struct change_set *const *sets,
+                             size_t count, int *out_error)
+{
+    struct group group = {.registry = registry, .head = registry->head};
+    *out_error = 0;
+    enum status status = store_begin_write(registry, &group.txn);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    group.reserve = store_check_reserve(registry);
+    status = run_sets(&group, sets, count);
+    quota_done(&group.book);
+    if (status == STATUS_OK && group.has_written) {
+        status = store_commit(&group.txn);
+        *out_error = group.txn.error;
+    } else {
+        *out_error = group.txn.error;
+        store_abort(&group.txn);
+    }
+    if (status == STATUS_OK && group.has_written) {
+        registry->head = group.head;
+    }
+    return status;
+}
+
+static void refuse(struct change_set *const *sets, size_t count, enum status status)
+{
+    for (size_t i = 0; i < count; i++) {
+        sets[i]->status = status;
+    }
+}
+
+/* A set that is not OK wrote nothing: none of its items may look as if it had. */
+static void settle(struct change_set *set)
+{
+    if (set->status == STATUS_OK) {
+        return;
+    }
+    for (size_t i = 0; i <= set->count; i++) {
+        enum status *status = &set->items[i].status;
+        if (*status == STATUS_OK || *status == STATUS_UNCHANGED) {
+            *status = STATUS_PENDING;
+        }
+    }
+}
+
+static void commit_group(struct registry *registry, struct change_set *const *sets, size_t count)
+{
+    (void)pthread_mutex_lock(&registry->write_lock);
+    int error = 0;
+    enum status status = try_group(registry, sets, count, &error);
+    if (status != STATUS_OK && (error == 0 || store_is_exhausted(error))) {
+        refuse(sets, count, status);
+    } else if (status != STATUS_OK) {
+        /* One set may have brought it about: each gets one chance alone. */
+        for (size_t i = 0; i < count; i++) {
+            enum status alone = try_group(registry, &sets[i], 1, &error);
+            if (alone != STATUS_OK) {
+                refuse(&sets[i], 1, alone);
+            }
+        }
+    }
+    (void)pthread_mutex_unlock(&registry->write_lock);
+    for (size_t i = 0; i < count; i++) {
+        settle(sets[i]);
+    }
+}
+
+const struct journal_backend journal_lmdb = {
+    .commit_group = commit_group,
+};

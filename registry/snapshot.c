@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One read transaction of one thread, renewed instead of reopened.
+ *
+ * In the writing process a snapshot renews only when something was published since; beside a
+ * writer nobody tells, so it always renews. The reader slot is kept over rests.
+ */
+#include "registry/store.h"
+
+#include <stdlib.h>
+
+enum status snapshot_new(struct registry *registry, struct snapshot **out_snapshot)
+{
+    struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
+    if (snapshot == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    enum status status = store_begin_read(registry, &snapshot->txn);
+    if (status != STATUS_OK) {
+        free(snapshot);
+        return status;
+    }
+    int error =
+        mdb_cursor_open(snapshot->txn.mdb, registry->databases[STORE_RECORD], &snapshot->records);
+    if (error != 0) {
+        store_abort(&snapshot->txn);
+        free(snapshot);
+        return store_status(error);
+    }
+    snapshot->is_active = true;
+    (void)atomic_fetch_add_explicit(&registry->active_snapshots, 1, memory_order_acq_rel);
+    *out_snapshot = snapshot;
+    return STATUS_OK;
+}
+
+void snapshot_free(struct snapshot *snapshot)
+{
+    if (snapshot == NULL) {
+        return;
+    }
+    snapshot_rest(snapshot);
+    mdb_cursor_close(snapshot->records);
+    store_abort(&snapshot->txn);
+    free(snapshot);
+}
+
+void snapshot_rest(struct snapshot *snapshot)
+{
+    if (snapshot->is_active) {
+        mdb_txn_reset(snapshot->txn.mdb);
+        snapshot->is_active = false;
+        (void)atomic_fetch_sub_explicit(&snapshot->txn.registry->active_snapshots, 1,
+                                        memory_order_acq_rel);
+    }
+}
+
+/* A renewal that met a larger map has left the handle unusable: take a new one. */
+static enum status renew(struct snapshot *snapshot)
+{
+    struct registry *registry = snapshot->txn.registry;
+    snapshot->txn.error = 0;
+    int error = mdb_txn_renew(snapshot->txn.mdb);
+    if (error == MDB_MAP_RESIZED) {
+        struct store_txn fresh;
+        enum status status = store_begin_read(registry, &fresh);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        store_abort(&snapshot->txn);
+        snapshot->txn = fresh;
+        error = 0;
+    }
+    if (error == 0) {
+        error = mdb_cursor_renew(snapshot->txn.mdb, snapshot->records);
+    }
+    if (error != 0) {
+        mdb_txn_reset(snapshot->txn.mdb);
+        return store_status(error);
+    }
+    snapshot->is_active = true;
+    (void)atomic_fetch_add_explicit(&registry->active_snapshots, 1, memory_order_acq_rel);
+    return STATUS_OK;
+}
+
+enum status snapshot_refresh(struct snapshot *snapshot)
+{
+    const struct registry *registry = snapshot->txn.registry;
+    if (snapshot->is_active && !registry->is_read_only && snapshot->txn.error == 0) {
+        uint64_t published = atomic_load_explicit(&registry->published_txn, memory_order_acquire);
+        if (mdb_txn_id(snapshot->txn.mdb) >= published) {
+            return STATUS_OK;
+        }
+    }
+    snapshot_rest(snapshot);
+    return renew(snapshot);
+}
+
+uint64_t snapshot_txn(const struct snapshot *snapshot)
+{
+    return mdb_txn_id(snapshot->txn.mdb);
+}
+
+struct store_txn *snapshot_store(struct snapshot *snapshot)
+{
+    assert(snapshot->is_active);
+    return &snapshot->txn;
+}
+
+enum status snapshot_get_record(struct snapshot *snapshot, struct bytes key, struct bytes *out_key,
+                                struct bytes *out_row)
+{
+    assert(snapshot->is_active);
+    MDB_val at = store_val(key);
+    MDB_val row;
+    int error = mdb_cursor_get(snapshot->records, &at, &row, MDB_SET_KEY);
+    if (error != 0) {
+        return store_status(error);
+    }
+    *out_key = store_bytes(&at);
+    *out_row = store_bytes(&row);
+    return STATUS_OK;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Inside of the registry: the LMDB environment and its transactions.
+ *
+ * `struct registry` belongs to the process; readers share it without a lock. Whoever writes holds
+ * `write_lock`, which guards the head and the scratch memory. `published_txn` is stored (release)
+ * after a durable commit and loaded (acquire) by snapshots. One process opens a store once: LMDB's
+ * own locks do not survive a second environment on the same file.
+ */
+#pragma once
+
+#include <lmdb.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "registry/journal.h"
+#include "registry/keys.h"
+
+/* Rule 6: what record writes leave free in map and file system, so that the journal, audit rows and
+ * deletions still fit. */
+#define STORE_RESERVE_BYTES (64ull << 20)
+
+/* A row as it is superseded: the largest record with its header and spelling. */
+#define STORE_ROW_MAX (320u << 10)
+
+/* What the next change set continues from; adopted only after a commit. */
+struct journal_state {
+    uint64_t position; /* of the last item, 0 when empty */
+    int64_t time_ms;   /* of the last set */
+    uint8_t chain[JOURNAL_HASH_LEN];
+};
+
+struct journal_backend;
+
+struct registry {
+    MDB_env *env;
+    MDB_dbi databases[STORE_DATABASES];
+    int directory_fd;
+    int lock_fd; /* -1 when read-only */
+    bool is_read_only;
+    bool forbids_reuse;
+    bool has_commitment_key;
+    uint8_t commitment_key[REGISTRY_COMMITMENT_KEY_LEN];
+    _Atomic uint64_t published_txn;
+    _Atomic bool refuses_writes;
+    _Atomic uint32_t active_snapshots;
+    pthread_mutex_t write_lock;
+    bool has_write_lock;
+    struct journal_state head; /* under write_lock */
+    uint8_t *scratch;          /* STORE_ROW_MAX bytes, under write_lock */
+    const struct journal_backend *backend;
+};
+
+/* A transaction that remembers its first failure: later steps do nothing, commit aborts. */
+struct store_txn {
+    struct registry *registry;
+    MDB_txn *mdb;
+    int error; /* LMDB's or errno's, 0 while all is well */
+};
+
+enum status store_status(int error);
+
+/* True for failures that no retry on this machine will cure before somebody acts. */
+bool store_is_exhausted(int error);
+
+enum status store_begin_read(struct registry *registry, struct store_txn *out_txn);
+
+/* The caller holds write_lock. */
+enum status store_begin_write(struct registry *registry, struct store_txn *out_txn);
+void store_abort(struct store_txn *txn);
+
+/* Durable and published when OK. */
+enum status store_commit(struct store_txn *txn);
+
+/* NOT_FOUND, or a failure the transaction remembers. */
+enum status store_get(struct store_txn *txn, enum store_database database, struct bytes key,
+                      struct bytes *out_row);
+void store_put(struct store_txn *txn, enum store_database database, struct bytes key,
+               struct bytes row);
+
+/* Room of `len` bytes inside the page, to be filled before the next step; NULL on failure. */
+uint8_t *store_reserve(struct store_txn *txn, enum store_database database, struct bytes key,
+                       size_t len);
+
+void store_delete(struct store_txn *txn, enum store_database database, struct bytes key);
+uint64_t store_entries(struct store_txn *txn, enum store_database database);
+
+/* OK, or STORAGE_FULL when less than the reserve is left in the map or the file system. */
+enum status store_check_reserve(struct registry *registry);
+
+/* --- one reader: snapshot.c --- */
+
+struct snapshot {
+    struct store_txn txn;
+    MDB_cursor *records; /* kept over renewals; knows the stored key, which mdb_get does not */
+    bool is_active;
+};
+
+/* What a read goes through; the snapshot must be active. */
+struct store_txn *snapshot_store(struct snapshot *snapshot);
+
+/* The record row under K with the key as it lies in the page. NOT_FOUND. */
+enum status snapshot_get_record(struct snapshot *snapshot, struct bytes key, struct bytes *out_key,
+                                struct bytes *out_row);
+
+static inline struct bytes store_bytes(const MDB_val *val)
+{
+    return bytes_of(val->mv_data, val->mv_size);
+}
+
+static inline MDB_val store_val(struct bytes b)
+{
+    /* LMDB takes keys and rows as void * and does not write through it. */
+    return (MDB_val){b.len, (void *)(uintptr_t)b.data};
+}

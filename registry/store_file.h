@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The store's files below LMDB: the directory, the writer's lock, the data file's length.
+ *
+ * Nothing here reads a mapped page before the length is known to be right: a page behind the end of
+ * the file would end the process.
+ */
+#pragma once
+
+#include <lmdb.h>
+
+#include "protocol/status.h"
+#include "registry/registry.h"
+
+/* Opens the directory, making it when allowed. SYSTEM with the reason. */
+enum status store_file_open_directory(const struct registry_options *options, int *out_fd,
+                                      struct fault *fault);
+
+/* Takes the writer's lock and leaves our pid in it. LOCKED names the other's. */
+enum status store_file_lock(const char *path, int directory_fd, int *out_fd, struct fault *fault);
+
+/* Bytes of the data file, 0 when there is none. */
+uint64_t store_file_bytes(int directory_fd);
+
+/* Is every page up to the last one inside the file? LMDB does not write pages that a transaction
+ * took and gave back, so a sound file may end early: `may_write` extends it over such free pages.
+ * CORRUPT when a page in use is missing. */
+enum status store_file_check(MDB_env *env, bool may_write, struct fault *fault);
+
+/* After a commit: extends the file over free pages at its end that LMDB left unwritten. */
+void store_file_cover(MDB_env *env);
