@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * JWS compact serialisation and the claims of HS_SIGNATURE and HS_CERT.
+ */
+#include "protocol/jws.h"
+
+#include <stdlib.h>
+
+#include "protocol/digest.h"
+#include "protocol/text.h"
+
+#define DIGEST_OFFSET 8 /* index and timestamp are not covered */
+#define DIGEST_LEN 32
+
+static json_t *parse_object(struct bytes text)
+{
+    json_t *json = json_loadb((const char *)text.data, text.len, JSON_REJECT_DUPLICATES, NULL);
+    if (json != NULL && !json_is_object(json)) {
+        json_decref(json);
+        return NULL;
+    }
+    return json;
+}
+
+/* The part up to the next dot; the rest keeps what follows. */
+static bool next_part(struct bytes *rest, struct bytes *out_part)
+{
+    const uint8_t *dot = rest->len == 0 ? NULL : memchr(rest->data, '.', rest->len);
+    if (dot == NULL) {
+        return false;
+    }
+    *out_part = bytes_of(rest->data, (size_t)(dot - rest->data));
+    *rest = bytes_from(*rest, out_part->len + 1);
+    return true;
+}
+
+/* A text member copied to the arena; none when it is absent or no text. */
+static enum status copy_text(const json_t *object, const char *name, struct arena *arena,
+                             struct bytes *out_text)
+{
+    const json_t *member = json_object_get(object, name);
+    *out_text = BYTES_NONE;
+    if (!json_is_string(member)) {
+        return STATUS_OK;
+    }
+    struct bytes text = bytes_of(json_string_value(member), json_string_length(member));
+    *out_text = arena_copy(arena, text);
+    return text.len > 0 && out_text->data == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+}
+
+enum status jws_decode(struct bytes data, struct arena *arena, struct jws *out_jws)
+{
+    struct jws jws = {0};
+    struct bytes rest = data;
+    struct bytes header;
+    struct bytes payload;
+    if (!next_part(&rest, &header) || !next_part(&rest, &payload) ||
+        (rest.len > 0 && memchr(rest.data, '.', rest.len) != NULL)) {
+        return STATUS_INVALID_VALUE;
+    }
+    jws.signed_part = bytes_of(data.data, header.len + 1 + payload.len);
+    if (text_base64url_parse(header, arena, &jws.header) != STATUS_OK ||
+        text_base64url_parse(payload, arena, &jws.payload) != STATUS_OK ||
+        text_base64url_parse(rest, arena, &jws.signature) != STATUS_OK) {
+        return STATUS_INVALID_VALUE;
+    }
+    json_t *header_json = parse_object(jws.header);
+    json_t *payload_json = parse_object(jws.payload);
+    enum status status = STATUS_INVALID_VALUE;
+    if (header_json != NULL && payload_json != NULL) {
+        status = copy_text(header_json, "alg", arena, &jws.algorithm);
+    }
+    json_decref(header_json);
+    json_decref(payload_json);
+    if (status == STATUS_OK) {
+        *out_jws = jws;
+    }
+    return status;
+}
+
+enum status jws_encode(const struct jws *jws, struct wire_writer *w)
+{
+    struct arena *arena = arena_new(jws->signature.len * 2 + 64, jws->signature.len * 2 + 64);
+    char *signature = arena == NULL ? NULL : text_base64url(arena, jws->signature);
+    if (signature != NULL) {
+        wire_put_raw(w, jws->signed_part);
+        wire_put_u8(w, '.');
+        wire_put_raw(w, bytes_of_text(signature));
+    }
+    enum status status = signature == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+    arena_free(arena);
+    return status == STATUS_OK && w->failed ? STATUS_NO_ROOM : status;
+}
+
+static int64_t seconds_of(const json_t *claims, const char *name)
+{
+    return (int64_t)json_integer_value(json_object_get(claims, name));
+}
+
+static enum status copy_chain(const json_t *claims, struct arena *arena, struct jws_claims *out)
+{
+    const json_t *chain = json_object_get(claims, "chain");
+    size_t count = json_array_size(chain);
+    out->chain = arena_calloc(arena, count, sizeof(*out->chain));
+    for (size_t i = 0; out->chain != NULL && i < count; i++) {
+        const json_t *entry = json_array_get(chain, i);
+        if (!json_is_string(entry)) {
+            return STATUS_INVALID_VALUE;
+        }
+        out->chain[i] =
+            arena_copy(arena, bytes_of(json_string_value(entry), json_string_length(entry)));
+    }
+    out->chain_count = count;
+    return out->chain == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+}
+
+static enum status copy_digest(const json_t *entry, struct arena *arena,
+                               struct jws_value_digest *out_digest)
+{
+    const json_t *index = json_object_get(entry, "index");
+    const json_t *text = json_object_get(entry, "digest");
+    struct bytes digest;
+    if (!json_is_integer(index) || json_integer_value(index) < 0 ||
+        json_integer_value(index) > UINT32_MAX || !json_is_string(text) ||
+        text_base64_parse(bytes_of(json_string_value(text), json_string_length(text)), arena,
+                          &digest) != STATUS_OK ||
+        digest.len != DIGEST_LEN) {
+        return STATUS_INVALID_VALUE;
+    }
+    out_digest->index = (uint32_t)json_integer_value(index);
+    memcpy(out_digest->digest, digest.data, DIGEST_LEN);
+    return STATUS_OK;
+}
+
+static enum status copy_digests(const json_t *claims, struct arena *arena, struct jws_claims *out)
+{
+    const json_t *digests = json_object_get(claims, "digests");
+    enum status status = copy_text(digests, "alg", arena, &out->digest_algorithm);
+    const json_t *list = json_object_get(digests, "digests");
+    size_t count = json_array_size(list);
+    out->digests = arena_calloc(arena, count, sizeof(*out->digests));
+    if (out->digests == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    for (size_t i = 0; status == STATUS_OK && i < count; i++) {
+        status = copy_digest(json_array_get(list, i), arena, &out->digests[i]);
+    }
+    out->digest_count = count;
+    return status;
+}
+
+static enum status copy_public_key(const json_t *claims, struct arena *arena,
+                                   struct jws_claims *out)
+{
+    const json_t *key = json_object_get(claims, "publicKey");
+    if (key == NULL) {
+        return STATUS_OK;
+    }
+    char *text = json_dumps(key, JSON_COMPACT | JSON_SORT_KEYS);
+    if (text == NULL) {
+        return STATUS_INVALID_VALUE;
+    }
+    out->public_key_json = arena_copy(arena, bytes_of_text(text));
+    free(text);
+    return out->public_key_json.data == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+}
+
+static enum status read_claims(const json_t *claims, struct arena *arena, struct jws_claims *out)
+{
+    enum status status = copy_text(claims, "iss", arena, &out->issuer);
+    if (status == STATUS_OK) {
+        status = copy_text(claims, "sub", arena, &out->subject);
+    }
+    out->issued_at = seconds_of(claims, "iat");
+    out->not_before = seconds_of(claims, "nbf");
+    out->expires = seconds_of(claims, "exp");
+    if (status == STATUS_OK) {
+        status = copy_chain(claims, arena, out);
+    }
+    if (status == STATUS_OK) {
+        status = copy_digests(claims, arena, out);
+    }
+    return status == STATUS_OK ? copy_public_key(claims, arena, out) : status;
+}
+
+enum status jws_claims_decode(const struct jws *jws, struct arena *arena,
+                              struct jws_claims *out_claims)
+{
+    json_t *claims = parse_object(jws->payload);
+    if (claims == NULL) {
+        return STATUS_INVALID_VALUE;
+    }
+    struct jws_claims read = {0};
+    enum status status = read_claims(claims, arena, &read);
+    json_decref(claims);
+    if (status == STATUS_OK) {
+        *out_claims = read;
+    }
+    return status;
+}
+
+enum status jws_value_digest(const struct value *value, uint8_t out_digest[32])
+{
+    size_t len = value_encoded_len(value);
+    uint8_t *encoded = malloc(len);
+    if (encoded == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    struct wire_writer w = wire_write(encoded, len);
+    value_encode(&w, value);
+    struct bytes covered = bytes_from(wire_wrote(&w), DIGEST_OFFSET);
+    enum status status = digest_sha256(&covered, 1, out_digest);
+    free(encoded);
+    return status;
+}
