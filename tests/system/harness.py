@@ -79,7 +79,8 @@ class Node:
 
     def start(self):
         self.log = open(os.path.join(self.holder.name, "daemon.log"), "ab+")
-        self.daemon = subprocess.Popen([os.path.join(BUILD, "guantongd"), self.dir],
+        self.daemon = subprocess.Popen([os.path.join(BUILD, "guantongd"), "--allow-root",
+                                        self.dir],
                                        stderr=self.log, stdout=self.log)
         deadline = time.monotonic() + 30
         while run("node", "status", self.dir, code=None).returncode != 0:

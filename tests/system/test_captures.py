@@ -85,7 +85,7 @@ def captures():
         capture = Capture(path)
         if capture.transport not in ("udp", "tcp"):
             continue
-        if name in MALFORMED or name == "raw-keepalive-tcp":
+        if name in MALFORMED or name in OTHER:
             yield capture
             continue
         if int.from_bytes(capture.request[0][20:24], "big") in (1, 2):
@@ -196,7 +196,7 @@ class Captures(unittest.TestCase):
             theirs = wire.Message(capture.answer[0])
             self.compare_values(wire.Message(first), theirs)
             return self.assertEqual(wire.Message(first).flags, theirs.flags)
-        if capture.transport == "udp":
+        if capture.transport == "udp" and not capture.asked().flags & wire.CT:
             self.assertEqual([len(d) for d in sorted(got)], [len(d) for d in
                              sorted(capture.answer)], "datagrams")
             if capture.name not in OTHER:

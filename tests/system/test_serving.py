@@ -209,13 +209,11 @@ class Life(harness.NodeTest):
             daemon = subprocess.Popen([os.path.join(harness.BUILD, "guantongd"), node.dir],
                                       env={**os.environ, "NOTIFY_SOCKET": path},
                                       stderr=subprocess.DEVNULL)
-            try:
-                self.assertIn(b"READY=1", manager.recv(4096))
-                daemon.terminate()
-                self.assertIn(b"STOPPING=1", manager.recv(4096))
-            finally:
-                daemon.terminate()
-                self.assertEqual(daemon.wait(timeout=60), 0)
+            self.addCleanup(daemon.kill)
+            self.assertIn(b"READY=1", manager.recv(4096))
+            daemon.terminate()
+            self.assertIn(b"STOPPING=1", manager.recv(4096))
+            self.assertEqual(daemon.wait(timeout=60), 0)
 
     def test_stats_count_what_was_answered(self):
         node = self.node(prefix="88.1000").start()
