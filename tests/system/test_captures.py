@@ -50,9 +50,9 @@ class Capture:
         with open(path.replace(".req.hex", ".resp.hex"), encoding="ascii") as f:
             self.answer = [bytes.fromhex(l) for l in f.read().split()]
         if self.transport == "udp" and self.name.startswith("raw-"):
-            # All that one side sent stands on one line.
-            self.request = datagrams(self.request[0])
-            self.answer = datagrams(self.answer[0])
+            # All that one side sent may stand on one line.
+            self.request = [d for line in self.request for d in datagrams(line)]
+            self.answer = [d for line in self.answer for d in datagrams(line)]
 
     def asked(self):
         return wire.Message(wire.reassemble(self.request) if self.transport == "udp"
