@@ -548,3 +548,12 @@ void stream_close_all(struct worker *worker)
         stream_close(worker->streams);
     }
 }
+
+size_t stream_input_bytes(const struct worker *worker)
+{
+    size_t bytes = 0;
+    for (const struct stream *stream = worker->streams; stream != NULL; stream = stream->next) {
+        bytes += stream->input.size;
+    }
+    return bytes;
+}

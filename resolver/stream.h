@@ -21,3 +21,6 @@ struct net_address stream_listener_local(const struct stream_listener *listener)
 void stream_drain_all(struct worker *worker);
 /* At once. */
 void stream_close_all(struct worker *worker);
+
+/* Memory that unfinished requests of this worker take. */
+size_t stream_input_bytes(const struct worker *worker);

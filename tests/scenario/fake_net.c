@@ -128,7 +128,9 @@ static struct datagram *copy_datagram(const struct net_udp *udp, const struct ne
         }
     }
     copy->len = from->len;
-    memcpy(copy->data, from->data, from->len);
+    if (from->len > 0) {
+        memcpy(copy->data, from->data, from->len);
+    }
     return copy;
 }
 

@@ -169,7 +169,7 @@ static bool run_stream(struct net_stream *stream)
 {
     if (stream->is_connecting) {
         stream->is_connecting = false;
-        if (stream->peer == NULL) {
+        if (stream->peer == NULL && !stream->is_finished) {
             stream->events.failed(stream->context, STATUS_UNREACHABLE);
         } else {
             stream->events.writable(stream->context);
