@@ -113,20 +113,48 @@ static enum status take_piece(struct decode *decode, const struct envelope *enve
 /* --- input
  * ---------------------------------------------------------------------------------------------- */
 
-static int take_packet(struct decode *decode, struct bytes packet)
+/* What one message or datagram takes of a run of several, as captures of TCP have them. */
+static size_t first_len(const struct envelope *envelope, struct bytes packet)
+{
+    size_t len = MESSAGE_ENVELOPE_LEN;
+    if (envelope->message_len > MESSAGE_MAX) {
+        return packet.len;
+    }
+    bool is_piece =
+        envelope->is_truncated && envelope->sequence < fragment_count(envelope->message_len);
+    len += is_piece ? fragment_payload_len(envelope->message_len, envelope->sequence)
+                    : envelope->message_len;
+    return len + MESSAGE_ENVELOPE_LEN <= packet.len ? len : packet.len;
+}
+
+static enum status take_first(struct decode *decode, struct bytes *packet)
 {
     struct envelope envelope;
+    struct bytes first = *packet;
+    bool has_envelope = envelope_decode(*packet, &envelope) == STATUS_OK;
+    bool fits = has_envelope && envelope.message_len == packet->len - MESSAGE_ENVELOPE_LEN;
+    *packet = BYTES_NONE;
+    if (!fits && lacks_envelope(first)) {
+        return show_without_envelope(decode, first);
+    }
+    if (has_envelope) {
+        struct bytes all = first;
+        first.len = first_len(&envelope, all);
+        *packet = bytes_from(all, first.len);
+    }
+    show(decode, first, 0, "");
+    if (has_envelope && !envelope.is_encrypted && envelope.message_len <= MESSAGE_MAX &&
+        fragment_classify(&envelope, first.len) == FRAGMENT_PIECE) {
+        return take_piece(decode, &envelope, first);
+    }
+    return STATUS_OK;
+}
+
+static int take_packet(struct decode *decode, struct bytes packet)
+{
     enum status status = STATUS_OK;
-    bool has_envelope = envelope_decode(packet, &envelope) == STATUS_OK;
-    bool fits = has_envelope && envelope.message_len == packet.len - MESSAGE_ENVELOPE_LEN;
-    if (!fits && lacks_envelope(packet)) {
-        status = show_without_envelope(decode, packet);
-    } else {
-        show(decode, packet, 0, "");
-        if (has_envelope && !envelope.is_encrypted && envelope.message_len <= MESSAGE_MAX &&
-            fragment_classify(&envelope, packet.len) == FRAGMENT_PIECE) {
-            status = take_piece(decode, &envelope, packet);
-        }
+    while (packet.len > 0 && status == STATUS_OK) {
+        status = take_first(decode, &packet);
     }
     return status == STATUS_OK ? EXIT_OK : say_status(decode->call, status, "HEX", NULL);
 }

@@ -24,6 +24,7 @@
 #include "protocol/value_types.h"
 
 #define RECORD_MEMORY_MAX (8u << 20)
+#define HELD_BYTES (256 << 10) /* written to the file or pipe at a time */
 
 struct export
 {
@@ -33,7 +34,10 @@ struct export
     struct registry *own; /* `registry` when there is no writer */
     bool is_csv;
     bool has_secrets;
-    FILE *stream;
+    FILE *sink;   /* where everything goes in the end */
+    FILE *stream; /* in memory, drained between records */
+    char *held;   /* its bytes */
+    size_t held_len;
     char *temporary;     /* of --output; NULL: standard output */
     struct arena *arena; /* of one record */
     uint64_t records;
@@ -129,35 +133,60 @@ static enum status write_record(struct export *export, const struct record_row *
 /* --- all of them
  * ---------------------------------------------------------------------------------- */
 
-static enum status write_all(struct export *export, struct fault *fault)
+/* Writing may wait for whoever reads the pipe: the walk holds no pages meanwhile. */
+static enum status drain(struct export *export, struct record_walk *walk, struct fault *fault)
 {
-    struct record_walk *walk = NULL;
-    struct bytes prefix = bytes_of_text(command_option(export->call, "--prefix"));
-    enum status status = record_walk_open(export->registry, prefix, &walk);
+    record_walk_rest(walk);
+    bool is_written = fflush(export->stream) == 0 &&
+                      fwrite(export->held, 1, export->held_len, export->sink) == export->held_len &&
+                      fflush(export->sink) == 0 && fseeko(export->stream, 0, SEEK_SET) == 0;
+    return is_written ? STATUS_OK : fault_set(fault, STATUS_SYSTEM, "%s", strerror(errno));
+}
+
+static enum status write_row(struct export *export, struct record_walk *walk,
+                             const struct record_row *row, struct fault *fault)
+{
+    enum status status = write_record(export, row);
     if (status != STATUS_OK) {
-        return status;
+        return fault_set(fault, status, "record %.*s: %s",
+                         (int)(row->handle.len < 80 ? row->handle.len : 80),
+                         (const char *)row->handle.data, status_english(status));
     }
+    return ftello(export->stream) >= HELD_BYTES ? drain(export, walk, fault) : STATUS_OK;
+}
+
+static enum status walk_records(struct export *export, struct record_walk *walk,
+                                struct fault *fault)
+{
     if (export->is_csv) {
         (void)fputs("handle,index,type,data,ttl,permissions\n", export->stream);
     }
     struct record_row row;
+    enum status status;
     while ((status = record_walk_next(walk, &row)) == STATUS_OK) {
-        status = write_record(export, &row);
+        status = write_row(export, walk, &row, fault);
         if (status != STATUS_OK) {
-            (void)fault_set(fault, status, "record %.*s: %s",
-                            (int)(row.handle.len < 80 ? row.handle.len : 80),
-                            (const char *)row.handle.data,
-                            status == STATUS_SYSTEM ? strerror(errno) : status_english(status));
-            break;
+            return status;
         }
     }
+    return status == STATUS_NOT_FOUND ? drain(export, walk, fault) : status;
+}
+
+static enum status write_all(struct export *export, struct fault *fault)
+{
+    struct record_walk *walk = NULL;
+    struct bytes prefix = bytes_of_text(command_option(export->call, "--prefix"));
+    export->stream = open_memstream(&export->held, &export->held_len);
+    if (export->stream == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    enum status status = record_walk_open(export->registry, prefix, &walk);
+    if (status == STATUS_OK) {
+        status = walk_records(export, walk, fault);
+    }
     record_walk_close(walk);
-    if (status == STATUS_NOT_FOUND) {
-        status = STATUS_OK;
-    }
-    if (status == STATUS_OK && fflush(export->stream) != 0) {
-        status = fault_set(fault, STATUS_SYSTEM, "%s", strerror(errno));
-    }
+    (void)fclose(export->stream);
+    free(export->held);
     return status;
 }
 
@@ -167,7 +196,7 @@ static enum status write_all(struct export *export, struct fault *fault)
 static enum status open_output(struct export *export, const char *path, struct fault *fault)
 {
     if (path == NULL || strcmp(path, "-") == 0) {
-        export->stream = export->call->out;
+        export->sink = export->call->out;
         return STATUS_OK;
     }
     size_t size = strlen(path) + sizeof ".XXXXXX";
@@ -186,8 +215,8 @@ static enum status open_output(struct export *export, const char *path, struct f
         (void)umask(mask);
         (void)fchmod(fd, 0666 & ~mask);
     }
-    export->stream = fdopen(fd, "w");
-    if (export->stream == NULL) {
+    export->sink = fdopen(fd, "w");
+    if (export->sink == NULL) {
         (void)close(fd);
         return STATUS_NO_MEMORY;
     }
@@ -201,11 +230,11 @@ static enum status close_output(struct export *export, const char *path, enum st
     if (export->temporary == NULL) {
         return status;
     }
-    if (export->stream != NULL) {
-        if (status == STATUS_OK && fsync(fileno(export->stream)) != 0) {
+    if (export->sink != NULL) {
+        if (status == STATUS_OK && fsync(fileno(export->sink)) != 0) {
             status = fault_set(fault, STATUS_SYSTEM, "%s: %s", path, strerror(errno));
         }
-        if (fclose(export->stream) != 0 && status == STATUS_OK) {
+        if (fclose(export->sink) != 0 && status == STATUS_OK) {
             status = fault_set(fault, STATUS_SYSTEM, "%s: %s", path, strerror(errno));
         }
     }

@@ -90,12 +90,13 @@ static enum status load_rows(struct import *import, const char *name, struct imp
                              struct import_rows *rows, struct fault *fault)
 {
     for (uint64_t row_number = 1;; row_number++) {
-        struct import_row row;
+        struct import_row row = {0};
         struct fault reason = {STATUS_OK, ""};
         enum status status = import_rows_next(rows, &row, &reason);
         if (status == STATUS_NOT_FOUND) {
             return STATUS_OK;
         }
+        import->stopped_line = row.line > 0 ? row.line : import->stopped_line;
         if (status == STATUS_OK) {
             status = import_load_put(import->load, &row, fault);
         } else if (import_rows_is_refusal(status)) {
@@ -108,7 +109,6 @@ static enum status load_rows(struct import *import, const char *name, struct imp
             take_interruption(import);
         }
         if (status != STATUS_OK || import->is_interrupted) {
-            import->stopped_line = row.line;
             return status == STATUS_OK ? STATUS_CLOSED : status;
         }
     }
@@ -211,6 +211,8 @@ static enum status load_files(struct import *import, const char **out_path, stru
         }
         if (reject.count > 0 && reject.path != NULL) {
             json_array_append_new(import->reject_files, json_string(reject.path));
+        } else if (!is_shared && reject.path != NULL && status == STATUS_OK) {
+            (void)unlink(reject.path); /* of an earlier run: its rows are good now */
         }
         enum status closed = reject_done(&reject, status == STATUS_OK ? fault : NULL);
         status = status == STATUS_OK ? closed : status;
@@ -325,14 +327,14 @@ static void say_summary_json(struct import *import, int64_t elapsed_ms)
     const struct import_figures *figures = import_load_figures(import->load);
     uint64_t elapsed = elapsed_ms > 0 ? (uint64_t)elapsed_ms : 1;
     json_t *document = json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:b, s:b, s:o, s:O}", "records",
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:o, s:O}", "records",
         (json_int_t)figures->read, "created", (json_int_t)figures->created, "replaced",
         (json_int_t)figures->replaced, "unchanged", (json_int_t)figures->unchanged, "rejected",
-        (json_int_t)figures->rejected, "over_quota", (json_int_t)figures->over_quota, "seconds",
-        (double)elapsed_ms / 1000.0, "records_per_second",
-        (json_int_t)(figures->read * 1000 / elapsed), "dry_run", (int)import->call->is_dry_run,
-        "interrupted", (int)import->is_interrupted, "warnings",
-        notes_json(import_load_notes(import->load)), "reject_files", import->reject_files);
+        (json_int_t)figures->rejected, "over_quota", (json_int_t)figures->over_quota, "elapsed_ms",
+        (json_int_t)elapsed_ms, "records_per_second", (json_int_t)(figures->read * 1000 / elapsed),
+        "dry_run", (int)import->call->is_dry_run, "interrupted", (int)import->is_interrupted,
+        "warnings", notes_json(import_load_notes(import->load)), "reject_files",
+        import->reject_files);
     json_t *first = json_array();
     for (size_t i = 0; i < figures->example_count; i++) {
         json_array_append_new(first, json_string(figures->examples[i]));
@@ -381,7 +383,8 @@ static int stopped(struct import *import, enum status status, const char *path,
     if (status == STATUS_NOT_SUPPORTED || status == STATUS_SYSTEM) {
         struct fault detail;
         (void)fault_set(&detail, status, "%s: %s", path, fault->text);
-        return say_problem(call, PROBLEM_FILE, detail.text);
+        return say_problem(call, status == STATUS_SYSTEM ? PROBLEM_FILE : PROBLEM_FILE_FORM,
+                           detail.text);
     }
     return say_status(call, status, path, fault);
 }

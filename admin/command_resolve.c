@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <time.h>
 
 #include "admin/resolve_print.h"
 #include "admin/say.h"
@@ -20,8 +21,16 @@ struct resolve {
     struct net *net;
     const struct resolve_question *question;
     struct resolve_answer answer;
+    int64_t began_us;
     enum status status; /* of the exchange made last */
 };
+
+static int64_t clock_us(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
 
 static void resolve_on_done(void *context, enum status status, struct bytes packet,
                             const struct ask_figures *figures)
@@ -30,6 +39,8 @@ static void resolve_on_done(void *context, enum status status, struct bytes pack
     resolve->status = status;
     if (status == STATUS_OK) {
         resolve->answer.figures = *figures;
+        resolve->answer.figures.elapsed_us =
+            clock_us() - resolve->began_us; /* finer than the loop's clock */
         resolve->answer.packet = arena_copy(resolve->call->arena, packet);
         if (resolve->answer.packet.data == NULL) {
             resolve->status = STATUS_NO_MEMORY;
@@ -46,6 +57,7 @@ static enum status ask_once(struct resolve *resolve, const struct net_address *s
     net_address_text(server, resolve->answer.server);
     resolve->answer.is_tcp = transport == ASK_TCP;
     resolve->status = STATUS_PENDING;
+    resolve->began_us = clock_us();
     enum status status =
         ask_start(resolve->net, &options, resolve->answer.request, resolve_on_done, resolve, &ask);
     if (status != STATUS_OK) {

@@ -318,21 +318,17 @@ static bool is_under_way(const struct import_load *load, uint64_t place)
     return false;
 }
 
-/* A handle met again: of a CSV file its rows were not adjacent, so the record would lose values; of
- * JSON Lines the last record stands, and it must not overtake the earlier one. */
+/* A handle met again: within a CSV file its rows were not adjacent, so the record would lose
+ * values; otherwise the last record stands, and it must not overtake the earlier one. */
 static enum status repeated(struct import_load *load, const struct import_row *row,
                             uint64_t earlier, bool *out_is_refused, struct fault *fault)
 {
-    *out_is_refused = load->is_adjacent;
-    if (load->is_adjacent) {
+    *out_is_refused = load->is_adjacent && earlier > load->place_base;
+    if (*out_is_refused) {
         char reason[120];
-        if (earlier > load->place_base) {
-            (void)snprintf(reason, sizeof reason,
-                           "rows of one handle must be adjacent: it was met at line %llu, too",
-                           (unsigned long long)(earlier - load->place_base));
-        } else {
-            (void)snprintf(reason, sizeof reason, "an earlier file of this run has this handle");
-        }
+        (void)snprintf(reason, sizeof reason,
+                       "rows of one handle must be adjacent: it was met at line %llu, too",
+                       (unsigned long long)(earlier - load->place_base));
         return reject_row(load, row, STATUS_HANDLE_EXISTS, reason, fault);
     }
     import_notes_add(&load->notes, IMPORT_NOTE_REPEATED, row->line, row->record.handle, 0);

@@ -34,8 +34,8 @@ enum status import_load_open(struct command_call *call, bool creates_only,
 void import_load_close(struct import_load *load);
 
 /* Rows that follow belong to this file; `reject` and `name` are borrowed until the next one.
- * `is_adjacent`: a handle met again is refused (CSV), else the last row stands. Call with nothing
- * outstanding. */
+ * `is_adjacent`: a handle met again in this file is refused (CSV), else the last row stands. Call
+ * with nothing outstanding. */
 void import_load_file(struct import_load *load, const char *name, struct reject *reject,
                       bool is_adjacent);
 

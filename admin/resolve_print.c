@@ -280,16 +280,21 @@ static void print_error(struct command_call *call, const struct resolve_answer *
 static void print_figures(struct command_call *call, const struct resolve_answer *answer)
 {
     const struct ask_figures *figures = &answer->figures;
-    (void)fprintf(call->out,
-                  call->is_chinese
-                      ? "\n%zu 个值，服务器 %s（%s%s），用时 %.3f 毫秒，发送 %zu 字节（%u 次），"
-                        "收到 %zu 字节，%u 个数据报\n"
-                      : "\n%zu values from %s (%s%s) in %.3f ms; sent %zu bytes (attempts: %u), "
-                        "received %zu bytes, datagrams: %u\n",
-                  answer->values.count, answer->server, answer->is_tcp ? "tcp" : "udp",
-                  answer->fell_back ? say_text(call, ", no answer over udp", "，UDP 无应答") : "",
-                  (double)figures->elapsed_us / 1000.0, figures->sent_bytes, figures->attempts,
-                  figures->received_bytes, figures->datagrams);
+    (void)fprintf(
+        call->out,
+        call->is_chinese
+            ? "\n%zu 个值，服务器 %s（%s%s），用时 %.3f 毫秒，发送 %zu 字节，收到 %zu 字节"
+            : "\n%zu values from %s (%s%s) in %.3f ms; sent %zu bytes, received %zu",
+        answer->values.count, answer->server, answer->is_tcp ? "tcp" : "udp",
+        answer->fell_back ? say_text(call, ", no answer over udp", "，UDP 无应答") : "",
+        (double)figures->elapsed_us / 1000.0, figures->sent_bytes, figures->received_bytes);
+    if (!answer->is_tcp) {
+        (void)fprintf(call->out,
+                      call->is_chinese ? "，%u 个数据报，发问 %u 次"
+                                       : " in %u datagrams, asked %u times",
+                      figures->datagrams, figures->attempts);
+    }
+    (void)fputc('\n', call->out);
 }
 
 static void print_hex(struct command_call *call, const char *title, struct bytes packet)
