@@ -143,6 +143,17 @@ static const char *type_name(enum setting_type type, bool is_chinese)
     return names[type][is_chinese ? 1 : 0];
 }
 
+/* Markdown would take <prefix> for a tag and a bar for the next column. */
+static void write_cell(FILE *out, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (*text == '<' || *text == '|') {
+            (void)fputc('\\', out);
+        }
+        (void)fputc(*text, out);
+    }
+}
+
 static void write_code(FILE *out, const char *text)
 {
     (void)fprintf(out, text[0] == '\0' ? "%s" : "`%s`", text);
@@ -193,6 +204,8 @@ void settings_write_reference(FILE *out, bool is_chinese)
         write_range(out, row, is_chinese);
         const char *change = is_chinese ? (row->reload == SETTING_LIVE ? "重载" : "重启")
                                         : (row->reload == SETTING_LIVE ? "reload" : "restart");
-        (void)fprintf(out, " | %s | %s |\n", change, is_chinese ? row->help_zh : row->help);
+        (void)fprintf(out, " | %s | ", change);
+        write_cell(out, is_chinese ? row->help_zh : row->help);
+        (void)fputs(" |\n", out);
     }
 }

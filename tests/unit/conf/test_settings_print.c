@@ -123,6 +123,10 @@ static void reference_when_written_explains_every_row_in_both_languages(void **s
     for (int is_chinese = 0; is_chinese <= 1; is_chinese++) {
         char *text = reference_of(is_chinese != 0);
         size_t lines = 0;
+        assert_null(strstr(text, " <"));
+        for (char *at = strstr(text, "\\<"); at != NULL; at = strstr(at, "\\<")) {
+            memmove(at, at + 1, strlen(at)); /* the escape Markdown needs */
+        }
         for (size_t i = 0; i < settings_row_count(); i++) {
             const struct setting_row *row = settings_row(i);
             char start[64];
