@@ -264,7 +264,7 @@ static void add_event(struct look *look, const struct event *event, struct say_t
     struct command_call *call = look->call;
     struct journal_set set = {.actor = BYTES_NONE};
     char time[TEXT_TIME_LEN] = "";
-    if (journal_get(look->snapshot, event->position, &set) == STATUS_OK) {
+    if (event->position > 0 && journal_get(look->snapshot, event->position, &set) == STATUS_OK) {
         text_time_ms(set.time_ms, time);
     }
     const char *what = event->is_deletion ? "deleted" : "stored";
@@ -291,21 +291,41 @@ static void add_event(struct look *look, const struct event *event, struct say_t
     say_table_row(table, cells);
 }
 
-/* Newest first. */
-static enum status collect(struct look *look, struct say_table *table, json_t *items,
-                           size_t *out_count)
+/* What is true now: the record, or the mark of its deletion. HANDLE_NOT_FOUND: neither. */
+static enum status find_newest(struct look *look, enum case_rule rule, struct event *out_event)
 {
     struct record_row current;
-    enum case_rule rule = command_case_rule(look->snapshot, look->handle);
     enum status status = registry_get_record(look->snapshot, look->handle, rule, &current);
-    *out_count = 0;
     if (status == STATUS_OK) {
-        const struct event event = {current.version, current.position, false, true};
-        add_event(look, &event, table, items);
-        (*out_count)++;
-    } else if (status != STATUS_HANDLE_NOT_FOUND) {
+        *out_event = (struct event){current.version, current.position, false, true};
+    }
+    if (status != STATUS_HANDLE_NOT_FOUND) {
         return status;
     }
+    struct tombstone_row mark;
+    struct history_row old;
+    status = registry_get_tombstone(look->snapshot, look->handle, rule, &mark);
+    if (status != STATUS_OK) {
+        return status == STATUS_NOT_FOUND ? STATUS_HANDLE_NOT_FOUND : status;
+    }
+    /* The deletion is what superseded the newest version kept. */
+    *out_event = (struct event){.version = mark.version, .is_deletion = true, .is_current = true};
+    if (registry_get_history(look->snapshot, look->handle, rule, UINT64_MAX, &old) == STATUS_OK) {
+        out_event->position = old.replaced_position;
+    }
+    return STATUS_OK;
+}
+
+/* Newest first. */
+static enum status collect(struct look *look, struct say_table *table, json_t *items)
+{
+    enum case_rule rule = command_case_rule(look->snapshot, look->handle);
+    struct event newest;
+    enum status status = find_newest(look, rule, &newest);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    add_event(look, &newest, table, items);
     struct history_row old;
     uint64_t before = UINT64_MAX;
     while ((status = registry_get_history(look->snapshot, look->handle, rule, before, &old)) ==
@@ -313,7 +333,6 @@ static enum status collect(struct look *look, struct say_table *table, json_t *i
         const struct event event = {old.row.version, old.row.position, old.is_deletion, false};
         add_event(look, &event, table, items);
         before = old.row.version;
-        (*out_count)++;
     }
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
@@ -331,11 +350,7 @@ int command_record_history(struct command_call *call)
                               say_text(call, "FROM", "来源"),    say_text(call, "JOURNAL", "日志")};
     struct say_table *table = say_table_new(headings, 6);
     json_t *items = json_array();
-    size_t count = 0;
-    enum status status = collect(&look, table, items, &count);
-    if (status == STATUS_OK && count == 0) {
-        status = STATUS_HANDLE_NOT_FOUND;
-    }
+    enum status status = collect(&look, table, items);
     if (status != STATUS_OK) {
         exit = say_status(call, status, call->arguments[0], NULL);
     } else if (call->is_json) {

@@ -1,0 +1,564 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The commands as a user meets them, without a daemon: init, prefix, record, journal, conf.
+ */
+#include "run_node.h"
+
+static int make(void **state)
+{
+    *state = home_make();
+    return 0;
+}
+
+static int unmake(void **state)
+{
+    home_free(*state);
+    return 0;
+}
+
+static void file_with(struct home *home, const char *text, char out[128])
+{
+    (void)snprintf(out, 128, "%s/files/input", home->path);
+    write_file(out, text);
+}
+
+static void assert_mode(struct home *home, const char *name, mode_t mode)
+{
+    char path[128];
+    struct stat facts;
+    (void)snprintf(path, sizeof(path), "%s/%s", home->path, name);
+    assert_int_equal(stat(path, &facts), 0);
+    assert_int_equal(facts.st_mode & 0777, mode);
+}
+
+/* The value with this index of `record show --json`. */
+static json_t *find_value(json_t *record, json_int_t index)
+{
+    size_t at = 0;
+    json_t *value = NULL;
+    json_array_foreach(json_object_get(record, "values"), at, value)
+    {
+        if (json_integer_value(json_object_get(value, "index")) == index) {
+            return value;
+        }
+    }
+    return NULL;
+}
+
+/* --- init ------------------------------------------------------------------------------------- */
+
+static void init_makes_the_documented_tree(void **state)
+{
+    struct home *home = *state;
+    assert_mode(home, "keys", 0700);
+    assert_mode(home, "keys/site.pem", 0600);
+    assert_mode(home, "keys/head.pem", 0600);
+    assert_mode(home, "keys/data.key", 0600);
+    assert_mode(home, "keys/commit.key", 0600);
+    static const char *const names[] = {"store", "cache", "files", "log", "run", "backup"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        assert_mode(home, names[i], 0750);
+    }
+    MUST(EXIT_OK, "conf", "check", home->path);
+    MUST(EXIT_OK, "journal", "verify", home->path);
+}
+
+static void init_stores_the_nodes_own_record(void **state)
+{
+    struct home *home = *state;
+    struct run run = EXPECT(EXIT_OK, "record", "show", home->path, "88.1000", "--json");
+    json_t *record = run_json(&run);
+    assert_string_equal(json_text(record, "handle"), "0.NA/88.1000");
+    json_t *site = find_value(record, 1);
+    assert_string_equal(json_text(site, "type"), "HS_SITE");
+    json_t *server = json_array_get(
+        json_object_get(json_object_get(json_object_get(site, "data"), "value"), "servers"), 0);
+    assert_string_equal(json_text(server, "address"), "127.0.0.1");
+    json_t *interfaces = json_object_get(server, "interfaces");
+    assert_int_equal(json_array_size(interfaces), 2);
+    json_t *tcp = json_array_get(interfaces, 0);
+    json_t *udp = json_array_get(interfaces, 1);
+    assert_string_equal(json_text(tcp, "protocol"), "TCP");
+    assert_true(json_is_true(json_object_get(tcp, "admin")));
+    assert_true(json_is_true(json_object_get(tcp, "query")));
+    assert_string_equal(json_text(udp, "protocol"), "UDP");
+    assert_false(json_is_true(json_object_get(udp, "admin")));
+    json_t *admin = json_object_get(json_object_get(find_value(record, 100), "data"), "value");
+    assert_string_equal(json_text(admin, "handle"), "0.NA/88.1000");
+    assert_int_equal(json_number(admin, "index"), 300);
+    assert_string_equal(json_text(admin, "permissions"), "111111111111");
+    assert_string_equal(json_text(find_value(record, 300), "type"), "HS_PUBKEY");
+    json_decref(record);
+    run_done(&run);
+}
+
+static void init_over_something_is_refused_and_leaves_it(void **state)
+{
+    struct home *home = *state;
+    struct run run = EXPECT(EXIT_CONFIGURATION, "init", home->path, "--json");
+    assert_problem(&run, "GT1102");
+    run_done(&run);
+    MUST(EXIT_OK, "journal", "verify", home->path);
+    MUST(EXIT_CONFIGURATION, "init", "/etc");
+}
+
+static void init_that_fails_removes_what_it_made(void **state)
+{
+    struct home *home = *state;
+    char path[128];
+    char inner[160];
+    (void)snprintf(path, sizeof(path), "%s/files/empty", home->path);
+    assert_int_equal(mkdir(path, 0755), 0);
+    static const char *const bad[][2] = {{"--prefix", "88..1"},      {"--prefix", ""},
+                                         {"--listen", "nohost"},     {"--port", "0"},
+                                         {"--port", "65536"},        {"--port", "26 41"},
+                                         {"--site", "/nonexistent"}, {"--site", "/etc/passwd"},
+                                         {"--address", "x"}};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct run run = RUN("init", path, bad[i][0], bad[i][1], "--json");
+        assert_int_not_equal(run.exit, EXIT_OK);
+        json_decref(run_json(&run));
+        run_done(&run);
+        assert_int_equal(rmdir(path), 0);
+        assert_int_equal(mkdir(path, 0755), 0);
+    }
+    (void)snprintf(inner, sizeof(inner), "%s/no/such/parent", path);
+    MUST(EXIT_REFUSED, "init", inner);
+    assert_int_equal(rmdir(path), 0);
+}
+
+static void init_dry_makes_nothing(void **state)
+{
+    struct home *home = *state;
+    char path[128];
+    (void)snprintf(path, sizeof(path), "%s/files/new", home->path);
+    MUST(EXIT_OK, "init", path, "--prefix", "88.2", "--dry-run");
+    assert_int_not_equal(access(path, F_OK), 0);
+}
+
+static void init_with_a_site_record_keeps_it_exactly(void **state)
+{
+    struct home *home = *state;
+    char file[128];
+    char path[128];
+    file_with(home,
+              "{\"version\":1,\"protocolVersion\":\"2.10\",\"serialNumber\":7,\"primarySite\":true,"
+              "\"multiPrimary\":false,\"attributes\":[{\"name\":\"desc\",\"value\":\"鄂州\"}],"
+              "\"servers\":[{\"serverId\":1,\"address\":\"192.0.2.7\",\"interfaces\":[{\"query\":"
+              "true,\"admin\":false,\"protocol\":\"UDP\",\"port\":2650}]}]}",
+              file);
+    (void)snprintf(path, sizeof(path), "%s/files/sited", home->path);
+    MUST(EXIT_OK, "init", path, "--prefix", "88.3", "--site", file, "--sm");
+    struct run run = EXPECT(EXIT_OK, "record", "show", path, "0.NA/88.3", "--json");
+    json_t *record = run_json(&run);
+    json_t *site = json_object_get(json_object_get(find_value(record, 1), "data"), "value");
+    assert_string_equal(json_text(site, "protocolVersion"), "2.10");
+    assert_int_equal(json_number(site, "serialNumber"), 7);
+    json_decref(record);
+    run_done(&run);
+}
+
+static void init_by_default_names_prefix_and_port(void **state)
+{
+    struct home *home = *state;
+    char path[128];
+    (void)snprintf(path, sizeof(path), "%s/files/plain", home->path);
+    struct run run = EXPECT(EXIT_OK, "init", path, "--description", "鄂州 \"测试\": 节点");
+    assert_non_null(strstr(run.out, "node 88.608"));
+    assert_non_null(strstr(run.out, ":2641"));
+    assert_non_null(strstr(run.out, "--address"));
+    run_done(&run);
+    run = EXPECT(EXIT_OK, "conf", "show", path, "--json", "--all");
+    json_t *shown = run_json(&run);
+    size_t at = 0;
+    json_t *item = NULL;
+    bool found = false;
+    json_array_foreach(json_object_get(shown, "items"), at, item)
+    {
+        if (strcmp(json_text(item, "setting"), "node.description") == 0) {
+            found = strstr(json_text(item, "value"), "鄂州 ") != NULL;
+        }
+    }
+    assert_true(found);
+    json_decref(shown);
+    run_done(&run);
+}
+
+/* --- prefix ----------------------------------------------------------------------------------- */
+
+static json_t *list_prefixes(struct home *home)
+{
+    struct run run = EXPECT(EXIT_OK, "prefix", "list", home->path, "--json");
+    json_t *list = run_json(&run);
+    run_done(&run);
+    return list;
+}
+
+static void prefix_homed_takes_records_and_has_its_own(void **state)
+{
+    struct home *home = *state;
+    MUST(EXIT_OK, "prefix", "home", home->path, "88.1000.7", "--max-identifiers", "10",
+         "--max-bytes=2K", "--case-sensitive");
+    json_t *list = list_prefixes(home);
+    json_t *row = json_array_get(json_object_get(list, "items"), 1);
+    assert_string_equal(json_text(row, "prefix"), "88.1000.7");
+    assert_string_equal(json_text(row, "state"), "active");
+    assert_string_equal(json_text(row, "enterprise"), "self");
+    assert_int_equal(json_number(row, "max_identifiers"), 10);
+    assert_int_equal(json_number(row, "max_bytes"), 2048);
+    assert_true(json_is_true(json_object_get(row, "case_sensitive")));
+    json_decref(list);
+    struct run run = EXPECT(EXIT_OK, "record", "show", home->path, "0.NA/88.1000.7", "--json");
+    json_t *record = run_json(&run);
+    assert_int_equal(json_array_size(json_object_get(record, "values")), 2);
+    json_t *admin = json_object_get(json_object_get(find_value(record, 100), "data"), "value");
+    assert_string_equal(json_text(admin, "handle"), "0.NA/88.1000");
+    json_decref(record);
+    run_done(&run);
+}
+
+static void prefix_homed_without_record_has_none(void **state)
+{
+    struct home *home = *state;
+    MUST(EXIT_OK, "prefix", "home", home->path, "88.2000", "--no-record");
+    MUST(EXIT_NEGATIVE, "record", "show", home->path, "0.NA/88.2000");
+}
+
+static void prefix_that_is_invalid_is_refused(void **state)
+{
+    struct home *home = *state;
+    static const char *const bad[] = {"", "88..1", "88.1/x", ".88", "88 1", "88.标识"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct run run = EXPECT(EXIT_REFUSED, "prefix", "home", home->path, bad[i], "--json");
+        assert_problem(&run, "GT1208");
+        run_done(&run);
+    }
+    MUST(EXIT_USAGE, "prefix", "home", home->path, "88.1", "--max-identifiers", "ten");
+    MUST(EXIT_USAGE, "prefix", "home", home->path, "88.1", "--max-bytes", "10X");
+    MUST(EXIT_USAGE, "prefix", "home", home->path, "88.1", "--max-bytes", "99999999999999T");
+}
+
+static void prefix_unhomed_keeps_records_and_comes_back(void **state)
+{
+    struct home *home = *state;
+    char file[128];
+    file_with(
+        home,
+        "{\"handle\":\"88.1000/k\",\"values\":[{\"index\":1,\"type\":\"URL\",\"data\":\"u\"}]}",
+        file);
+    MUST(EXIT_OK, "record", "put", home->path, file);
+    struct run run = EXPECT(EXIT_USAGE, "prefix", "unhome", home->path, "88.1000", "--json");
+    assert_problem(&run, "GT1006");
+    run_done(&run);
+    MUST(EXIT_OK, "prefix", "unhome", home->path, "88.1000", "--yes");
+    MUST(EXIT_OK, "record", "show", home->path, "88.1000/k");
+    file_with(
+        home,
+        "{\"handle\":\"88.1000/l\",\"values\":[{\"index\":1,\"type\":\"URL\",\"data\":\"u\"}]}",
+        file);
+    run = EXPECT(EXIT_REFUSED, "record", "put", home->path, file, "--json");
+    assert_problem(&run, "GT1203");
+    run_done(&run);
+    MUST(EXIT_OK, "prefix", "home", home->path, "88.1000");
+    MUST(EXIT_OK, "record", "put", home->path, file);
+    MUST(EXIT_NEGATIVE, "prefix", "unhome", home->path, "77.7", "--yes");
+    MUST(EXIT_OK, "journal", "verify", home->path);
+}
+
+static void quota_reached_exits_seven(void **state)
+{
+    struct home *home = *state;
+    char file[128];
+    MUST(EXIT_OK, "prefix", "home", home->path, "88.4", "--max-identifiers", "1");
+    file_with(
+        home,
+        "{\"handle\":\"88.4/a\",\"values\":[{\"index\":1,\"type\":\"URL\",\"data\":\"u\"}]}\n",
+        file);
+    MUST(EXIT_OK, "record", "put", home->path, file);
+    file_with(
+        home,
+        "{\"handle\":\"88.4/b\",\"values\":[{\"index\":1,\"type\":\"URL\",\"data\":\"u\"}]}\n",
+        file);
+    struct run run = EXPECT(EXIT_QUOTA, "record", "put", home->path, file, "--json");
+    assert_problem(&run, "GT1601");
+    run_done(&run);
+}
+
+/* --- record ----------------------------------------------------------------------------------- */
+
+static void record_put_shows_what_was_put(void **state)
+{
+    struct home *home = *state;
+    char file[128];
+    file_with(
+        home,
+        "{\"handle\":\"88.1000/Part-1\",\"values\":[{\"index\":2,\"type\":\"URL\",\"data\":"
+        "\"https://example.cn\",\"ttl\":60,\"timestamp\":\"2020-01-02T03:04:05Z\"},"
+        "{\"index\":1,\"type\":\"名称\",\"data\":{\"format\":\"string\",\"value\":\"轴承\"}}]}",
+        file);
+    MUST(EXIT_OK, "record", "put", home->path, file);
+    struct run run = EXPECT(EXIT_OK, "record", "show", home->path, "88.1000/PART-1", "--json");
+    json_t *record = run_json(&run);
+    assert_string_equal(json_text(record, "handle"), "88.1000/Part-1");
+    assert_int_equal(json_number(record, "version"), 1);
+    json_t *url = find_value(record, 2);
+    assert_int_equal(json_number(url, "ttl"), 60);
+    assert_string_equal(json_text(url, "timestamp"), "2020-01-02T03:04:05Z");
+    json_decref(record);
+    run_done(&run);
+    run = EXPECT(EXIT_OK, "record", "show", home->path, "88.1000/part-1");
+    assert_non_null(strstr(run.out, "轴承"));
+    assert_non_null(strstr(run.out, "https://example.cn"));
+    run_done(&run);
+}
+
+static void secrets_are_left_out_unless_asked_and_then_audited(void **state)
+{
+    struct home *home = *state;
+    char file[128];
+    file_with(
+        home,
+        "{\"handle\":\"88.1000/s\",\"values\":[{\"index\":1,\"type\":\"URL\",\"data\":\"open\"},"
+        "{\"index\":2,\"type\":\"HS_SECKEY\",\"data\":\"hunter2\",\"permissions\":\"1110\"},"
+        "{\"index\":3,\"type\":\"URL\",\"data\":\"inner\",\"permissions\":\"1100\"}]}",
+        file);
+    struct run run = EXPECT(EXIT_OK, "record", "put", home->path, file);
+    assert_non_null(strstr(run.err, "it will not be"));
+    run_done(&run);
+    run = EXPECT(EXIT_OK, "record", "show", home->path, "88.1000/s");
+    assert_null(strstr(run.out, "hunter2"));
+    assert_null(strstr(run.out, "inner"));
+    assert_non_null(strstr(run.out, "2 not public"));
+    run_done(&run);
+    run = EXPECT(EXIT_OK, "record", "show", home->path, "88.1000/s", "--secrets", "--json");
+    json_t *record = run_json(&run);
+    assert_int_equal(json_array_size(json_object_get(record, "values")), 3);
+    assert_int_equal(json_number(record, "values_left_out"), 0);
+    json_decref(record);
+    run_done(&run);
+    run = EXPECT(EXIT_OK, "journal", "tail", home->path, "-n", "1");
+    assert_non_null(strstr(run.out, "record show --secrets"));
+    assert_non_null(strstr(run.out, "88.1000/s"));
+    assert_null(strstr(run.out, "hunter2"));
+    run_done(&run);
+}
+
+static void record_put_of_several_exits_six_when_some_fail(void **state)
+{
+    struct home *home = *state;
+    char file[128];
+    file_with(
+        home,
+        "{\"handle\":\"88.1000/m1\",\"values\":[{\"index\":1,\"type\":\"URL\",\"data\":\"u\"}]}\n"
+        "{\"handle\":\"99.1/m2\",\"values\":[{\"index\":1,\"type\":\"URL\",\"data\":\"u\"}]}\n"
+        "{\"handle\":\"88.1000/m1\",\"values\":[{\"index\":1,\"type\":\"URL\",\"data\":\"v\"}]}\n",
+        file);
+    struct run run = EXPECT(EXIT_PARTLY, "record", "put", home->path, file, "--json");
+    json_t *result = run_json(&run);
+    assert_int_equal(json_number(result, "done"), 2);
+    assert_int_equal(json_number(result, "failed"), 1);
+    json_t *item = json_array_get(json_object_get(result, "items"), 1);
+    assert_string_equal(json_text(item, "status"), "NOT_RESPONSIBLE");
+    item = json_array_get(json_object_get(result, "items"), 2);
+    assert_int_equal(json_number(item, "version"), 2);
+    json_decref(result);
+    run_done(&run);
+}
+
+static void record_put_that_cannot_be_read_names_the_line(void **state)
+{
+    struct home *home = *state;
+    char file[128];
+    file_with(home, "\n\n{\"handle\":\"88.1000/x\",\"values\":[{\"index\":1}]}", file);
+    struct run run = EXPECT(EXIT_REFUSED, "record", "put", home->path, file, "--json");
+    assert_problem(&run, "GT1209");
+    assert_non_null(strstr(run.out, "line 3"));
+    run_done(&run);
+    MUST(EXIT_USAGE, "record", "put", home->path, "/nonexistent");
+}
+
+static void record_put_create_only_refuses_what_exists(void **state)
+{
+    struct home *home = *state;
+    char file[128];
+    file_with(
+        home,
+        "{\"handle\":\"88.1000/c\",\"values\":[{\"index\":1,\"type\":\"URL\",\"data\":\"u\"}]}",
+        file);
+    MUST(EXIT_OK, "record", "put", home->path, file, "--create-only");
+    struct run run =
+        EXPECT(EXIT_REFUSED, "record", "put", home->path, file, "--create-only", "--json");
+    assert_problem(&run, "GT1204");
+    run_done(&run);
+}
+
+static void record_put_dry_writes_nothing(void **state)
+{
+    struct home *home = *state;
+    char file[128];
+    file_with(
+        home,
+        "{\"handle\":\"88.1000/dry\",\"values\":[{\"index\":1,\"type\":\"URL\",\"data\":\"u\"}]}",
+        file);
+    MUST(EXIT_OK, "record", "put", home->path, file, "--dry-run");
+    MUST(EXIT_NEGATIVE, "record", "show", home->path, "88.1000/dry");
+}
+
+static void record_rm_then_history_tells_every_version(void **state)
+{
+    struct home *home = *state;
+    char file[128];
+    static const char *const texts[] = {"one", "two"};
+    for (size_t i = 0; i < 2; i++) {
+        char line[160];
+        (void)snprintf(
+            line, sizeof(line),
+            "{\"handle\":\"88.1000/h\",\"values\":[{\"index\":1,\"type\":\"URL\",\"data\":"
+            "\"%s\"}]}",
+            texts[i]);
+        file_with(home, line, file);
+        MUST(EXIT_OK, "record", "put", home->path, file);
+    }
+    MUST(EXIT_USAGE, "record", "rm", home->path, "88.1000/h");
+    MUST(EXIT_OK, "record", "rm", home->path, "88.1000/h", "--yes");
+    MUST(EXIT_NEGATIVE, "record", "show", home->path, "88.1000/h");
+    MUST(EXIT_NEGATIVE, "record", "rm", home->path, "88.1000/h", "--yes");
+    struct run run = EXPECT(EXIT_OK, "record", "history", home->path, "88.1000/h", "--json");
+    json_t *history = run_json(&run);
+    json_t *items = json_object_get(history, "items");
+    assert_int_equal(json_array_size(items), 3);
+    assert_string_equal(json_text(json_array_get(items, 0), "what"), "deleted");
+    assert_int_equal(json_number(json_array_get(items, 0), "version"), 3);
+    assert_int_equal(json_number(json_array_get(items, 2), "version"), 1);
+    json_decref(history);
+    run_done(&run);
+    MUST(EXIT_NEGATIVE, "record", "history", home->path, "88.1000/never");
+    MUST(EXIT_OK, "journal", "verify", home->path);
+}
+
+/* --- journal, conf ---------------------------------------------------------------------------- */
+
+static void journal_tail_shows_the_newest_sets_in_order(void **state)
+{
+    struct home *home = *state;
+    MUST(EXIT_OK, "prefix", "home", home->path, "88.5", "88.6");
+    struct run run = EXPECT(EXIT_OK, "journal", "tail", home->path, "-n", "2", "--json");
+    char *second = strchr(run.out, '\n');
+    assert_non_null(second);
+    json_t *sets[2] = {json_loads(run.out, JSON_DISABLE_EOF_CHECK, NULL),
+                       json_loads(second, 0, NULL)};
+    assert_non_null(sets[0]);
+    assert_non_null(sets[1]);
+    assert_int_equal(json_number(sets[0], "position") + json_number(sets[0], "count"),
+                     json_number(sets[1], "position"));
+    json_t *item = json_array_get(json_object_get(sets[1], "items"), 0);
+    assert_string_equal(json_text(item, "key"), "0.NA/88.6");
+    json_decref(sets[0]);
+    json_decref(sets[1]);
+    run_done(&run);
+    run = EXPECT(EXIT_OK, "journal", "tail", home->path, "-n", "1000");
+    assert_non_null(strstr(run.out, "put prefix 88.1000"));
+    run_done(&run);
+}
+
+static void journal_verify_reports_counts(void **state)
+{
+    struct home *home = *state;
+    struct run run = EXPECT(EXIT_OK, "journal", "verify", home->path, "--json");
+    json_t *report = run_json(&run);
+    assert_true(json_is_true(json_object_get(report, "holds")));
+    assert_int_equal(json_number(report, "first_bad_position"), 0);
+    json_decref(report);
+    run_done(&run);
+}
+
+static void commands_that_need_a_daemon_say_it_is_down(void **state)
+{
+    struct home *home = *state;
+    static const char *const words[][2] = {
+        {"node", "status"}, {"node", "reload"}, {"node", "drain"}};
+    for (size_t i = 0; i < 3; i++) {
+        struct run run = EXPECT(EXIT_UNREACHABLE, words[i][0], words[i][1], home->path, "--json");
+        assert_problem(&run, "GT1404");
+        run_done(&run);
+    }
+    MUST(EXIT_UNREACHABLE, "stats", home->path);
+    MUST(EXIT_OK, "stats", "reference");
+}
+
+static void conf_diff_without_daemon_compares_with_defaults(void **state)
+{
+    struct home *home = *state;
+    struct run run = EXPECT(EXIT_OK, "conf", "diff", home->path, "--json");
+    json_t *diff = run_json(&run);
+    assert_string_equal(json_text(diff, "against"), "defaults");
+    assert_int_equal(json_array_size(json_object_get(diff, "items")), 2);
+    json_decref(diff);
+    run_done(&run);
+}
+
+static void conf_check_of_a_bad_file_names_the_place(void **state)
+{
+    struct home *home = *state;
+    char file[128];
+    file_with(home, "listen:\n  handle_port: 70000\n", file);
+    struct run run = EXPECT(EXIT_CONFIGURATION, "conf", "check", file, "--json");
+    assert_problem(&run, "GT1103");
+    assert_non_null(strstr(run.out, ":2:"));
+    run_done(&run);
+}
+
+static void commands_beside_a_daemon_work_through_it(void **state)
+{
+    struct home *home = *state;
+    home_serve(home, 4096);
+    control_publish_settings(home->control, home->settings);
+    MUST(EXIT_OK, "node", "status", home->path);
+    MUST(EXIT_OK, "stats", home->path);
+    MUST(EXIT_OK, "node", "reload", home->path);
+    assert_int_equal(home->reloads, 1);
+    struct run run = EXPECT(EXIT_OK, "stats", home->path, "--openmetrics");
+    assert_non_null(strstr(run.out, "# EOF\n"));
+    run_done(&run);
+    run = EXPECT(EXIT_OK, "conf", "diff", home->path, "--json");
+    json_t *diff = run_json(&run);
+    assert_string_equal(json_text(diff, "against"), "running");
+    json_decref(diff);
+    run_done(&run);
+    MUST(EXIT_OK, "node", "drain", home->path);
+    assert_int_equal(home->drains, 1);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, make, unmake)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(init_makes_the_documented_tree),
+        CASE(init_stores_the_nodes_own_record),
+        CASE(init_over_something_is_refused_and_leaves_it),
+        CASE(init_that_fails_removes_what_it_made),
+        CASE(init_dry_makes_nothing),
+        CASE(init_with_a_site_record_keeps_it_exactly),
+        CASE(init_by_default_names_prefix_and_port),
+        CASE(prefix_homed_takes_records_and_has_its_own),
+        CASE(prefix_homed_without_record_has_none),
+        CASE(prefix_that_is_invalid_is_refused),
+        CASE(prefix_unhomed_keeps_records_and_comes_back),
+        CASE(quota_reached_exits_seven),
+        CASE(record_put_shows_what_was_put),
+        CASE(secrets_are_left_out_unless_asked_and_then_audited),
+        CASE(record_put_of_several_exits_six_when_some_fail),
+        CASE(record_put_that_cannot_be_read_names_the_line),
+        CASE(record_put_create_only_refuses_what_exists),
+        CASE(record_put_dry_writes_nothing),
+        CASE(record_rm_then_history_tells_every_version),
+        CASE(journal_tail_shows_the_newest_sets_in_order),
+        CASE(journal_verify_reports_counts),
+        CASE(commands_that_need_a_daemon_say_it_is_down),
+        CASE(conf_diff_without_daemon_compares_with_defaults),
+        CASE(conf_check_of_a_bad_file_names_the_place),
+        CASE(commands_beside_a_daemon_work_through_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
