@@ -262,6 +262,11 @@ static int put_next(struct batch *batch, struct arena *arena, struct bytes text,
     return say_status(call, status, name, &fault);
 }
 
+static bool is_space(uint8_t c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 static int put_all(struct batch *batch, struct bytes text)
 {
     struct arena *arena = arena_new(64u << 10, RECORD_ARENA_MAX);
@@ -271,7 +276,7 @@ static int put_all(struct batch *batch, struct bytes text)
     int exit = EXIT_OK;
     size_t at = 0;
     while (exit == EXIT_OK) {
-        while (at < text.len && memchr(" \t\r\n", text.data[at], 4) != NULL) {
+        while (at < text.len && is_space(text.data[at])) {
             at++;
         }
         if (at == text.len) {

@@ -3,6 +3,7 @@
  * Connections of the control socket: who may come in, frames in and out, bounds and deadlines
  * (control_parts.h). Admin thread only.
  */
+#include <assert.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdlib.h>
@@ -155,6 +156,7 @@ static enum status grow_input(struct control_connection *connection)
     struct control *control = connection->control;
     size_t room = connection->in_room == 0 ? 4096 : connection->in_room * 2;
     room = room < connection->in_need ? room : connection->in_need;
+    assert(room > connection->in_room);
     size_t more = room - connection->in_room;
     if (control->input_bytes + more > CONTROL_INPUT_MAX) {
         connection->waits_memory = true;

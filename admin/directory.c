@@ -7,21 +7,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 const char *directory_path(struct arena *arena, const char *directory, const char *name)
 {
-    size_t directory_len = strlen(directory);
-    size_t name_len = strlen(name);
-    char *path = arena_alloc(arena, directory_len + name_len + 2);
-    if (path == NULL) {
-        return NULL;
+    size_t size = strlen(directory) + strlen(name) + 2;
+    char *path = arena_alloc(arena, size);
+    if (path != NULL) {
+        (void)snprintf(path, size, "%s/%s", directory, name);
     }
-    memcpy(path, directory, directory_len);
-    path[directory_len] = '/';
-    memcpy(path + directory_len + 1, name, name_len + 1);
     return path;
 }
 
@@ -98,7 +95,7 @@ enum status directory_open_registry(struct arena *arena, const char *directory, 
 {
     struct settings *settings = NULL;
     enum status status = directory_settings(arena, directory, &settings, fault);
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK || settings == NULL) {
         return status;
     }
     uint8_t key[REGISTRY_COMMITMENT_KEY_LEN];
