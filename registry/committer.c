@@ -260,5 +260,7 @@ enum status committer_commit_now(struct registry *registry, struct snapshot *sna
         registry->backend->commit_group(registry, &set, 1);
         status = change_set_status(set);
     }
+    /* So that the caller reads what it wrote. */
+    (void)snapshot_refresh(snapshot);
     return status;
 }

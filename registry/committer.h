@@ -39,6 +39,7 @@ struct committer_figures {
 void committer_figures(struct committer *committer, struct committer_figures *out_figures);
 
 /* Without a thread, for a process that holds the store alone: refreshes the snapshot, prepares,
- * commits, retries a conflict; returns change_set_status. `set` stays the caller's. */
+ * commits, retries a conflict, refreshes again; returns change_set_status. `set` stays the
+ * caller's. */
 enum status committer_commit_now(struct registry *registry, struct snapshot *snapshot,
                                  struct change_set *set, int64_t now_ms);

@@ -150,7 +150,7 @@ static bool extend_over_free_pages(MDB_env *env, const struct extent *extent)
     if (count_free_pages(env, first, end) == (int64_t)(end - first)) {
         return true;
     }
-    (void)ftruncate(extent->fd, (off_t)extent->file_bytes);
+    (void)!ftruncate(extent->fd, (off_t)extent->file_bytes);
     return false;
 }
 

@@ -2,7 +2,7 @@
  *
  * The committer: one commit without a thread, many threads with one, reading one's own writes.
  */
-#include "fixture.h"
+#include "store_fixture.h"
 
 static void commit_now_with_a_new_record_makes_it_readable(void **state)
 {

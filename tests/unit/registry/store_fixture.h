@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A store in a directory of its own, and short ways to write to it: what the registry's tests share.
+ * A store in a directory of its own, and short ways to write to it: what the registry's tests
+ * share.
  *
  * Header only, as each test is one program. Everything asserts; nothing is returned half done.
  */

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Opening and closing a store: locks, read-only beside a writer, other schemas, truncated files.
+ */
+#include "store_fixture.h"
+
+#include <fcntl.h>
+#include <lmdb.h>
+#include <sys/wait.h>
+
+#include "registry/keys.h"
+#include "registry/store.h"
+
+static enum status try_open(const struct registry_options *options, struct fault *fault)
+{
+    struct registry *registry = NULL;
+    enum status status = registry_open(options, &registry, fault);
+    registry_close(registry);
+    return status;
+}
+
+/* Runs `body` in another process, as one process opens a store once; its result. */
+static int in_child(int (*body)(const struct fixture *f), const struct fixture *f)
+{
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        _exit(body(f));
+    }
+    int result = 0;
+    assert_int_equal(waitpid(pid, &result, 0), pid);
+    assert_true(WIFEXITED(result));
+    return WEXITSTATUS(result);
+}
+
+static int child_opens_for_writing(const struct fixture *f)
+{
+    struct fault fault = {0};
+    enum status status = try_open(&f->options, &fault);
+    char pid[24];
+    (void)snprintf(pid, sizeof(pid), "process %d", (int)getppid());
+    return status == STATUS_LOCKED && strstr(fault.text, pid) != NULL ? 0 : 1;
+}
+
+static void store_with_a_writer_is_locked_for_the_next(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_begin(&f);
+    assert_int_equal(in_child(child_opens_for_writing, &f), 0);
+    fixture_end(&f);
+}
+
+static int child_reads(const struct fixture *f)
+{
+    struct registry_options options = {.path = f->path, .is_read_only = true};
+    struct registry *registry = NULL;
+    struct snapshot *snapshot = NULL;
+    struct record_row row;
+    struct fault fault = {0};
+    if (registry_open(&options, &registry, &fault) != STATUS_OK ||
+        snapshot_new(registry, &snapshot) != STATUS_OK ||
+        registry_get_record(snapshot, BYTES_LITERAL("88.1000/a"), CASE_INSENSITIVE, &row) !=
+            STATUS_OK) {
+        return 1;
+    }
+    struct change_set *set = fixture_set(CHANGE_PER_ITEM);
+    bool is_refused = fixture_add(set, "88.1000/b", "x", CHANGE_CREATE) == STATUS_OK &&
+                      committer_commit_now(registry, snapshot, set, 1) == STATUS_READ_ONLY;
+    change_set_free(set);
+    snapshot_free(snapshot);
+    registry_close(registry);
+    return is_refused ? 0 : 2;
+}
+
+static void store_opened_beside_its_writer_reads_and_refuses_to_write(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_begin(&f);
+    fixture_home(&f, "88.1000");
+    assert_int_equal(fixture_put(&f, "88.1000/a", "x"), STATUS_OK);
+    assert_int_equal(in_child(child_reads, &f), 0);
+    fixture_end(&f);
+}
+
+/* The child waits for a byte, refreshes, and must see what was committed meanwhile. */
+static void snapshot_in_a_reading_process_sees_later_commits(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_begin(&f);
+    fixture_home(&f, "88.1000");
+    int to_child[2];
+    int from_child[2];
+    assert_int_equal(pipe(to_child), 0);
+    assert_int_equal(pipe(from_child), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct registry_options options = {.path = f.path, .is_read_only = true};
+        struct registry *registry = NULL;
+        struct snapshot *snapshot = NULL;
+        struct record_row row;
+        char byte = 0;
+        struct bytes handle = BYTES_LITERAL("88.1000/late");
+        bool is_right = registry_open(&options, &registry, NULL) == STATUS_OK &&
+                        snapshot_new(registry, &snapshot) == STATUS_OK &&
+                        registry_get_record(snapshot, handle, CASE_INSENSITIVE, &row) ==
+                            STATUS_HANDLE_NOT_FOUND &&
+                        write(from_child[1], "r", 1) == 1 && read(to_child[0], &byte, 1) == 1 &&
+                        snapshot_refresh(snapshot) == STATUS_OK &&
+                        registry_get_record(snapshot, handle, CASE_INSENSITIVE, &row) == STATUS_OK;
+        snapshot_free(snapshot);
+        registry_close(registry);
+        _exit(is_right ? 0 : 1);
+    }
+    char byte = 0;
+    assert_int_equal(read(from_child[0], &byte, 1), 1);
+    assert_int_equal(fixture_put(&f, "88.1000/late", "x"), STATUS_OK);
+    assert_int_equal(write(to_child[1], "g", 1), 1);
+    int result = 0;
+    assert_int_equal(waitpid(pid, &result, 0), pid);
+    assert_int_equal(result, 0);
+    for (int i = 0; i < 2; i++) {
+        (void)close(to_child[i]);
+        (void)close(from_child[i]);
+    }
+    fixture_end(&f);
+}
+
+static void store_that_is_not_there_is_only_made_when_allowed(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct fault fault = {0};
+    fixture_begin(&f);
+    char path[96];
+    (void)snprintf(path, sizeof(path), "%s/inner", f.path);
+    struct registry_options options = f.options;
+    options.path = path;
+    options.may_create = false;
+    assert_int_equal(try_open(&options, &fault), STATUS_SYSTEM);
+    assert_true(fault.text[0] != '\0');
+    options.may_create = true;
+    assert_int_equal(try_open(&options, &fault), STATUS_OK);
+    options.may_create = false;
+    assert_int_equal(try_open(&options, &fault), STATUS_OK);
+    fixture_end(&f);
+}
+
+static void store_opened_for_writing_without_commitment_key_is_refused(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_begin(&f);
+    fixture_close(&f);
+    f.options.commitment_key.len = 31;
+    assert_int_equal(try_open(&f.options, NULL), STATUS_BAD_SETTING);
+    f.options.commitment_key.len = 32;
+    fixture_open(&f);
+    fixture_end(&f);
+}
+
+/* Writes a row past the registry, as a disk or a stranger might. */
+static void write_raw(const struct fixture *f, const char *database, struct bytes key,
+                      struct bytes row)
+{
+    MDB_env *env = NULL;
+    MDB_txn *txn = NULL;
+    MDB_dbi dbi = 0;
+    MDB_val at = store_val(key);
+    MDB_val val = store_val(row);
+    assert_int_equal(mdb_env_create(&env), 0);
+    assert_int_equal(mdb_env_set_maxdbs(env, 64), 0);
+    assert_int_equal(mdb_env_set_mapsize(env, FIXTURE_MAP_BYTES), 0);
+    assert_int_equal(mdb_env_open(env, f->path, 0, 0600), 0);
+    assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+    assert_int_equal(mdb_dbi_open(txn, database, 0, &dbi), 0);
+    assert_int_equal(mdb_put(txn, dbi, &at, &val, 0), 0);
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
+}
+
+static void store_of_a_newer_schema_is_refused_by_its_number(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct fault fault = {0};
+    fixture_begin(&f);
+    fixture_close(&f);
+    write_raw(&f, "meta", BYTES_LITERAL("schema"), BYTES_LITERAL("\0\0\0\x63"));
+    assert_int_equal(try_open(&f.options, &fault), STATUS_CORRUPT);
+    assert_non_null(strstr(fault.text, "99"));
+    write_raw(&f, "meta", BYTES_LITERAL("schema"), BYTES_LITERAL("\0\0\0\1"));
+    fixture_open(&f);
+    fixture_end(&f);
+}
+
+static void store_with_a_truncated_file_is_refused(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct fault fault = {0};
+    fixture_begin(&f);
+    fixture_home(&f, "88.1000");
+    for (int i = 0; i < 200; i++) {
+        char handle[32];
+        (void)snprintf(handle, sizeof(handle), "88.1000/%d", i);
+        assert_int_equal(fixture_put(&f, handle, "some data"), STATUS_OK);
+    }
+    fixture_close(&f);
+    char path[96];
+    struct stat whole;
+    (void)snprintf(path, sizeof(path), "%s/data.mdb", f.path);
+    assert_int_equal(stat(path, &whole), 0);
+    assert_int_equal(truncate(path, whole.st_size / 2), 0);
+    assert_int_equal(try_open(&f.options, &fault), STATUS_CORRUPT);
+    struct registry_options reading = {.path = f.path, .is_read_only = true};
+    assert_int_equal(try_open(&reading, &fault), STATUS_CORRUPT);
+    struct stat after;
+    assert_int_equal(stat(path, &after), 0);
+    assert_int_equal(after.st_size, whole.st_size / 2);
+    assert_int_equal(nftw(f.path, fixture_unlink, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+static void store_ending_in_free_pages_is_extended_over_them(void **state)
+{
+    (void)state;
+    static char big[100001];
+    memset(big, 'b', sizeof(big) - 1);
+    struct fixture f;
+    struct record_row row;
+    fixture_begin(&f);
+    fixture_home(&f, "88.1000");
+    assert_int_equal(fixture_put(&f, "88.1000/a", "x"), STATUS_OK);
+    assert_int_equal(fixture_put(&f, "88.1000/big", big), STATUS_OK);
+    /* The large row becomes a history row behind the old one; removing history frees the end. */
+    fixture_close(&f);
+    MDB_env *env = NULL;
+    MDB_txn *txn = NULL;
+    MDB_dbi dbi = 0;
+    assert_int_equal(mdb_env_create(&env), 0);
+    assert_int_equal(mdb_env_set_maxdbs(env, 64), 0);
+    assert_int_equal(mdb_env_set_mapsize(env, FIXTURE_MAP_BYTES), 0);
+    assert_int_equal(mdb_env_open(env, f.path, 0, 0600), 0);
+    assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+    assert_int_equal(mdb_dbi_open(txn, "record", 0, &dbi), 0);
+    MDB_val key = store_val(BYTES_LITERAL("88.1000/BIG"));
+    assert_int_equal(mdb_del(txn, dbi, &key, NULL), 0);
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
+    char path[96];
+    struct stat whole;
+    (void)snprintf(path, sizeof(path), "%s/data.mdb", f.path);
+    assert_int_equal(stat(path, &whole), 0);
+    assert_int_equal(truncate(path, whole.st_size - 4096), 0);
+    struct fault fault = {0};
+    struct registry *registry = NULL;
+    enum status status = registry_open(&f.options, &registry, &fault);
+    struct stat after;
+    assert_int_equal(stat(path, &after), 0);
+    registry_close(registry);
+    if (status == STATUS_OK) {
+        assert_int_equal(after.st_size, whole.st_size);
+        fixture_open(&f);
+        assert_int_equal(fixture_get(&f, "88.1000/a", &row), STATUS_OK);
+        fixture_end(&f);
+    } else {
+        print_error("%s\n", fault.text);
+        fail();
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(store_with_a_writer_is_locked_for_the_next),
+        cmocka_unit_test(store_opened_beside_its_writer_reads_and_refuses_to_write),
+        cmocka_unit_test(snapshot_in_a_reading_process_sees_later_commits),
+        cmocka_unit_test(store_that_is_not_there_is_only_made_when_allowed),
+        cmocka_unit_test(store_opened_for_writing_without_commitment_key_is_refused),
+        cmocka_unit_test(store_of_a_newer_schema_is_refused_by_its_number),
+        cmocka_unit_test(store_with_a_truncated_file_is_refused),
+        cmocka_unit_test(store_ending_in_free_pages_is_extended_over_them),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
