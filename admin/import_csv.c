@@ -252,15 +252,20 @@ static enum status next_row(struct import_csv *reader, struct fault *fault)
     return STATUS_OK;
 }
 
-static struct bytes row_field(const struct import_csv *reader, enum column column)
+/* A field of the row, none when the row is too short or every field of it empty. */
+static struct bytes field_at(const struct csv_row *row, size_t field)
 {
-    const struct csv_row *row = &reader->row;
-    size_t field = reader->fields[column];
-    if (field == NO_FIELD || field >= row->count) {
+    if (field >= row->count || field >= COLUMN_COUNT || row->text.data == NULL) {
         return BYTES_NONE;
     }
     return bytes_of(row->text.data + row->starts[field],
                     row->starts[field + 1] - row->starts[field]);
+}
+
+/* NO_FIELD lies behind every row. */
+static struct bytes row_field(const struct import_csv *reader, enum column column)
+{
+    return field_at(&reader->row, reader->fields[column]);
 }
 
 /* --- values -------------------------------------------------------------------------------------
@@ -427,8 +432,7 @@ static enum status take_header(struct import_csv *reader, struct fault *fault)
     }
     reader->field_count = row->count;
     for (size_t field = 0; field < row->count && field < COLUMN_COUNT; field++) {
-        struct bytes name = trimmed(bytes_of(row->text.data + row->starts[field],
-                                             row->starts[field + 1] - row->starts[field]));
+        struct bytes name = trimmed(field_at(row, field));
         size_t column = 0;
         while (column < COLUMN_COUNT &&
                !bytes_equal_nocase(name, bytes_of_text(column_names[column]))) {
