@@ -36,6 +36,16 @@ enum status json_read_fail(struct fault *fault, enum status status, const struct
     return fault_set(fault, status, "%s%s%s", text, text[0] == '\0' ? "" : ": ", what);
 }
 
+enum status json_read_nested(struct fault *fault, enum status status, const struct json_path *path,
+                             const struct fault *inner)
+{
+    if (status == STATUS_OK || status == STATUS_NO_MEMORY) {
+        return status;
+    }
+    return json_read_fail(fault, status == STATUS_NOT_SUPPORTED ? STATUS_INVALID_VALUE : status,
+                          path, inner->text);
+}
+
 struct bytes json_read_bytes(const json_t *text)
 {
     return bytes_of(json_string_value(text), json_string_length(text));

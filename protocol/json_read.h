@@ -22,6 +22,11 @@ struct json_path {
 enum status json_read_fail(struct fault *fault, enum status status, const struct json_path *path,
                            const char *what);
 
+/* The outcome of a decoder that names its own members in `inner`: "values[2].data.value: n: <what>".
+ * NOT_SUPPORTED becomes INVALID_VALUE: here it is one value among others that is refused. */
+enum status json_read_nested(struct fault *fault, enum status status, const struct json_path *path,
+                             const struct fault *inner);
+
 /* A text member that must be there; borrowed from the JSON. */
 enum status json_read_text(const json_t *object, const char *name, const struct json_path *parent,
                            struct bytes *out_text, struct fault *fault);

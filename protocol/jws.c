@@ -34,14 +34,23 @@ static bool next_part(struct bytes *rest, struct bytes *out_part)
     return true;
 }
 
-/* A text member copied to the arena; none when it is absent or no text. */
+static const json_t *member_of(const json_t *object, const char *name)
+{
+    const json_t *member = json_object_get(object, name);
+    return json_is_null(member) ? NULL : member;
+}
+
+/* A text member copied to the arena; none when it is absent. */
 static enum status copy_text(const json_t *object, const char *name, struct arena *arena,
                              struct bytes *out_text)
 {
-    const json_t *member = json_object_get(object, name);
+    const json_t *member = member_of(object, name);
     *out_text = BYTES_NONE;
-    if (!json_is_string(member)) {
+    if (member == NULL) {
         return STATUS_OK;
+    }
+    if (!json_is_string(member)) {
+        return STATUS_INVALID_VALUE;
     }
     struct bytes text = bytes_of(json_string_value(member), json_string_length(member));
     *out_text = arena_copy(arena, text);
@@ -59,14 +68,15 @@ enum status jws_decode(struct bytes data, struct arena *arena, struct jws *out_j
         return STATUS_INVALID_VALUE;
     }
     jws.signed_part = bytes_of(data.data, header.len + 1 + payload.len);
-    if (text_base64url_parse(header, arena, &jws.header) != STATUS_OK ||
-        text_base64url_parse(payload, arena, &jws.payload) != STATUS_OK ||
-        text_base64url_parse(rest, arena, &jws.signature) != STATUS_OK) {
-        return STATUS_INVALID_VALUE;
+    enum status status = text_base64url_parse(header, arena, &jws.header);
+    status = status == STATUS_OK ? text_base64url_parse(payload, arena, &jws.payload) : status;
+    status = status == STATUS_OK ? text_base64url_parse(rest, arena, &jws.signature) : status;
+    if (status != STATUS_OK) {
+        return status == STATUS_NO_MEMORY ? status : STATUS_INVALID_VALUE;
     }
     json_t *header_json = parse_object(jws.header);
     json_t *payload_json = parse_object(jws.payload);
-    enum status status = STATUS_INVALID_VALUE;
+    status = STATUS_INVALID_VALUE;
     if (header_json != NULL && payload_json != NULL) {
         status = copy_text(header_json, "alg", arena, &jws.algorithm);
     }
@@ -92,26 +102,48 @@ enum status jws_encode(const struct jws *jws, struct wire_writer *w)
     return status == STATUS_OK && w->failed ? STATUS_NO_ROOM : status;
 }
 
-static int64_t seconds_of(const json_t *claims, const char *name)
+/* A time that is there but not understood must not read as "no bound". */
+static enum status copy_seconds(const json_t *claims, const char *name, int64_t *out_seconds)
 {
-    return (int64_t)json_integer_value(json_object_get(claims, name));
+    const json_t *member = member_of(claims, name);
+    if (member != NULL && (!json_is_integer(member) || json_integer_value(member) <= 0)) {
+        return STATUS_INVALID_VALUE;
+    }
+    *out_seconds = (int64_t)json_integer_value(member);
+    return STATUS_OK;
+}
+
+static enum status copy_times(const json_t *claims, struct jws_claims *out)
+{
+    enum status status = copy_seconds(claims, "iat", &out->issued_at);
+    status = status == STATUS_OK ? copy_seconds(claims, "nbf", &out->not_before) : status;
+    return status == STATUS_OK ? copy_seconds(claims, "exp", &out->expires) : status;
 }
 
 static enum status copy_chain(const json_t *claims, struct arena *arena, struct jws_claims *out)
 {
-    const json_t *chain = json_object_get(claims, "chain");
+    const json_t *chain = member_of(claims, "chain");
+    if (chain != NULL && !json_is_array(chain)) {
+        return STATUS_INVALID_VALUE;
+    }
     size_t count = json_array_size(chain);
     out->chain = arena_calloc(arena, count, sizeof(*out->chain));
-    for (size_t i = 0; out->chain != NULL && i < count; i++) {
+    if (out->chain == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    for (size_t i = 0; i < count; i++) {
         const json_t *entry = json_array_get(chain, i);
-        if (!json_is_string(entry)) {
+        if (!json_is_string(entry) || json_string_length(entry) == 0) {
             return STATUS_INVALID_VALUE;
         }
         out->chain[i] =
             arena_copy(arena, bytes_of(json_string_value(entry), json_string_length(entry)));
+        if (out->chain[i].data == NULL) {
+            return STATUS_NO_MEMORY;
+        }
     }
     out->chain_count = count;
-    return out->chain == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+    return STATUS_OK;
 }
 
 static enum status copy_digest(const json_t *entry, struct arena *arena,
@@ -134,9 +166,12 @@ static enum status copy_digest(const json_t *entry, struct arena *arena,
 
 static enum status copy_digests(const json_t *claims, struct arena *arena, struct jws_claims *out)
 {
-    const json_t *digests = json_object_get(claims, "digests");
+    const json_t *digests = member_of(claims, "digests");
+    const json_t *list = member_of(digests, "digests");
+    if (digests != NULL && !json_is_array(list)) {
+        return STATUS_INVALID_VALUE;
+    }
     enum status status = copy_text(digests, "alg", arena, &out->digest_algorithm);
-    const json_t *list = json_object_get(digests, "digests");
     size_t count = json_array_size(list);
     out->digests = arena_calloc(arena, count, sizeof(*out->digests));
     if (out->digests == NULL) {
@@ -152,13 +187,16 @@ static enum status copy_digests(const json_t *claims, struct arena *arena, struc
 static enum status copy_public_key(const json_t *claims, struct arena *arena,
                                    struct jws_claims *out)
 {
-    const json_t *key = json_object_get(claims, "publicKey");
+    const json_t *key = member_of(claims, "publicKey");
     if (key == NULL) {
         return STATUS_OK;
     }
+    if (!json_is_object(key)) {
+        return STATUS_INVALID_VALUE;
+    }
     char *text = json_dumps(key, JSON_COMPACT | JSON_SORT_KEYS);
     if (text == NULL) {
-        return STATUS_INVALID_VALUE;
+        return STATUS_NO_MEMORY;
     }
     out->public_key_json = arena_copy(arena, bytes_of_text(text));
     free(text);
@@ -171,9 +209,7 @@ static enum status read_claims(const json_t *claims, struct arena *arena, struct
     if (status == STATUS_OK) {
         status = copy_text(claims, "sub", arena, &out->subject);
     }
-    out->issued_at = seconds_of(claims, "iat");
-    out->not_before = seconds_of(claims, "nbf");
-    out->expires = seconds_of(claims, "exp");
+    status = status == STATUS_OK ? copy_times(claims, out) : status;
     if (status == STATUS_OK) {
         status = copy_chain(claims, arena, out);
     }

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * HS_PUBKEY records as JWK: RSA and DSA as the reference server writes them (protocol.md §9.5).
+ * HS_PUBKEY records as JWK: RSA and DSA as the reference server writes them, SM2 as the national
+ * SDK does (protocol.md §9.5).
  *
  * Only a record that comes back byte for byte is shown as JWK; any other keeps its bytes.
  */
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+
 #include "protocol/json_read.h"
 #include "protocol/pubkey.h"
 #include "protocol/record_json.h"
@@ -11,6 +15,10 @@
 
 #define KEY_MEMORY 65536
 #define RSA_TRAILER_LEN 4
+#define SM2_COORDINATE_LEN 32
+#define SM2_POINT_LEN (1 + 2 * SM2_COORDINATE_LEN)
+#define SM2_RECORD_MAX 512 /* PEM text of about 180 bytes in its record */
+#define POINT_UNCOMPRESSED 0x04
 
 static const struct jwk_row {
     const char *kind;       /* "kty" */
@@ -56,6 +64,83 @@ static enum status take_number(const json_t *jwk, const char *name, struct arena
     return STATUS_OK;
 }
 
+/* A coordinate at its full length; shorter ones got their leading zeros lost. */
+static enum status take_coordinate(const json_t *jwk, const char *name, struct arena *arena,
+                                   uint8_t out[SM2_COORDINATE_LEN], struct fault *fault)
+{
+    struct bytes number;
+    enum status status = take_number(jwk, name, arena, &number, fault);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    number = without_zeros(number);
+    if (number.len > SM2_COORDINATE_LEN) {
+        const struct json_path path = {NULL, name, 0};
+        return json_read_fail(fault, STATUS_INVALID_VALUE, &path, "longer than 32 bytes");
+    }
+    memset(out, 0, SM2_COORDINATE_LEN);
+    memcpy(out + SM2_COORDINATE_LEN - number.len, number.data, number.len);
+    return STATUS_OK;
+}
+
+static enum status sm2_record(uint8_t point[SM2_POINT_LEN], struct arena *arena,
+                              struct bytes *out_data, struct fault *fault)
+{
+    char group[] = "SM2";
+    OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, SM2_POINT_LEN),
+        OSSL_PARAM_construct_end()};
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "SM2", NULL);
+    EVP_PKEY *key = NULL;
+    bool is_key = context != NULL && EVP_PKEY_fromdata_init(context) == 1 &&
+                  EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, parameters) == 1;
+    EVP_PKEY_CTX_free(context);
+    if (!is_key) {
+        return fault_set(fault, STATUS_INVALID_VALUE, "x, y: no point of the SM2 curve");
+    }
+    uint8_t *room = arena_alloc(arena, SM2_RECORD_MAX);
+    struct wire_writer w = wire_write(room, room == NULL ? 0 : SM2_RECORD_MAX);
+    enum status status = room == NULL ? STATUS_NO_MEMORY : pubkey_from_evp(key, &w);
+    EVP_PKEY_free(key);
+    if (status == STATUS_OK) {
+        *out_data = wire_wrote(&w);
+    }
+    return status;
+}
+
+static enum status sm2_json_decode(const json_t *jwk, struct arena *arena, struct bytes *out_data,
+                                   struct fault *fault)
+{
+    uint8_t point[SM2_POINT_LEN] = {POINT_UNCOMPRESSED};
+    enum status status = take_coordinate(jwk, "x", arena, point + 1, fault);
+    if (status == STATUS_OK) {
+        status = take_coordinate(jwk, "y", arena, point + 1 + SM2_COORDINATE_LEN, fault);
+    }
+    return status == STATUS_OK ? sm2_record(point, arena, out_data, fault) : status;
+}
+
+static json_t *sm2_json_encode(const struct pubkey *key, struct arena *arena)
+{
+    EVP_PKEY *evp = NULL;
+    uint8_t point[SM2_POINT_LEN];
+    size_t len = 0;
+    if (pubkey_to_evp(key, &evp) != STATUS_OK) {
+        return NULL;
+    }
+    bool is_point = EVP_PKEY_get_octet_string_param(evp, OSSL_PKEY_PARAM_PUB_KEY, point,
+                                                    sizeof(point), &len) == 1 &&
+                    len == sizeof(point) && point[0] == POINT_UNCOMPRESSED;
+    EVP_PKEY_free(evp);
+    if (!is_point) {
+        return NULL;
+    }
+    const uint8_t *y = point + 1 + SM2_COORDINATE_LEN;
+    return json_pack("{s:s, s:s, s:s}", "kty", "SM2", "x",
+                     text_base64url(arena, bytes_of(point + 1, SM2_COORDINATE_LEN)), "y",
+                     text_base64url(arena, bytes_of(y, SM2_COORDINATE_LEN)));
+}
+
 static enum status encode_key(const struct pubkey *key, struct arena *arena, struct bytes *out_data)
 {
     size_t size = key->type.len + key->trailer.len + 16;
@@ -81,6 +166,9 @@ enum status key_json_decode(const json_t *jwk, struct arena *arena, struct bytes
     if (status != STATUS_OK) {
         return status;
     }
+    if (bytes_equal(kind, BYTES_LITERAL("SM2"))) {
+        return sm2_json_decode(jwk, arena, out_key_data, fault);
+    }
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const struct jwk_row *row = &rows[i];
         if (!bytes_equal(kind, bytes_of_text(row->kind))) {
@@ -95,7 +183,7 @@ enum status key_json_decode(const json_t *jwk, struct arena *arena, struct bytes
         return status == STATUS_OK ? encode_key(&key, arena, out_key_data) : status;
     }
     return fault_set(fault, STATUS_NOT_SUPPORTED,
-                     "kty: only RSA and DSA keys have a JWK form here");
+                     "kty: only RSA, DSA and SM2 keys have a JWK form");
 }
 
 static json_t *build(const struct jwk_row *row, const struct pubkey *key, struct arena *arena)
@@ -111,6 +199,19 @@ static json_t *build(const struct jwk_row *row, const struct pubkey *key, struct
     return jwk;
 }
 
+static json_t *build_jwk(const struct pubkey *key, struct arena *arena)
+{
+    if (key->kind == PUBKEY_SM2) {
+        return sm2_json_encode(key, arena);
+    }
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (rows[i].pubkey == key->kind) {
+            return build(&rows[i], key, arena);
+        }
+    }
+    return NULL;
+}
+
 static bool comes_back(const json_t *jwk, struct arena *arena, struct bytes data)
 {
     struct bytes again;
@@ -124,11 +225,7 @@ json_t *key_json_encode(struct bytes key_data)
     struct arena *arena = arena_new(KEY_MEMORY, KEY_MEMORY + 8 * key_data.len);
     json_t *jwk = NULL;
     if (arena != NULL && pubkey_decode(key_data, &key) == STATUS_OK) {
-        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-            if (rows[i].pubkey == key.kind) {
-                jwk = build(&rows[i], &key, arena);
-            }
-        }
+        jwk = build_jwk(&key, arena);
     }
     if (jwk != NULL && !comes_back(jwk, arena, key_data)) {
         json_decref(jwk);

@@ -188,12 +188,28 @@ static bool is_below(struct bytes number, struct bytes modulus)
                          bytes_of(modulus.data + modulus.len - len, len)) < 0;
 }
 
+/* q divides p - 1, as it must when both belong together. */
+static bool is_subgroup(struct bytes q_number, struct bytes p_number)
+{
+    BN_CTX *context = BN_CTX_new();
+    BIGNUM *q = BN_bin2bn(q_number.data, (int)q_number.len, NULL);
+    BIGNUM *p = BN_bin2bn(p_number.data, (int)p_number.len, NULL);
+    BIGNUM *rest = BN_new();
+    bool divides = context != NULL && q != NULL && p != NULL && rest != NULL &&
+                   BN_mod(rest, p, q, context) == 1 && BN_is_one(rest);
+    BN_free(q);
+    BN_free(p);
+    BN_free(rest);
+    BN_CTX_free(context);
+    return divides;
+}
+
 static enum status dsa_to_evp(const struct pubkey *key, EVP_PKEY **out_key)
 {
     struct bytes q = key->fields[0];
     struct bytes p = key->fields[1];
     if (!is_modulus(p) || !is_modulus(q) || number_bits(q) >= number_bits(p) ||
-        !is_below(key->fields[2], p) || !is_below(key->fields[3], p)) {
+        !is_below(key->fields[2], p) || !is_below(key->fields[3], p) || !is_subgroup(q, p)) {
         return STATUS_INVALID_VALUE;
     }
     const struct pubkey_number numbers[] = {{OSSL_PKEY_PARAM_FFC_P, p},

@@ -12,16 +12,51 @@
 #define FIELDS_MAX PUBKEY_NUMBERS_MAX
 #define FIELD_MAX 2049 /* bytes of a number of 16 384 bits with its leading 00 */
 
-/* n and d alone; the public exponent is not in the file but nearly always this. */
-static const uint8_t common_exponent[] = {1, 0, 1};
+/* The exponents key makers use, the usual one first. */
+static const uint8_t exponents[][3] = {{1, 0, 1}, {0, 0, 3}, {0, 0, 17}};
 
+static BIGNUM *number(struct bytes field)
+{
+    return BN_bin2bn(field.data, (int)field.len, NULL);
+}
+
+/* (2^d)^e mod n gives 2 back when e belongs to d and n. */
+static bool is_exponent(struct bytes exponent, struct bytes modulus, struct bytes private_exponent)
+{
+    BN_CTX *context = BN_CTX_new();
+    BIGNUM *n = number(modulus);
+    BIGNUM *d = number(private_exponent);
+    BIGNUM *e = number(exponent);
+    BIGNUM *two = BN_new();
+    BIGNUM *result = BN_new();
+    bool belongs = context != NULL && n != NULL && d != NULL && e != NULL && two != NULL &&
+                   result != NULL && BN_is_odd(n) && BN_num_bits(n) > 2 &&
+                   BN_num_bytes(n) < FIELD_MAX && BN_set_word(two, 2) == 1 &&
+                   BN_mod_exp_mont_consttime(result, two, d, n, context, NULL) == 1 &&
+                   BN_mod_exp(result, result, e, n, context) == 1 && BN_is_word(result, 2);
+    BN_free(n);
+    BN_clear_free(d);
+    BN_free(e);
+    BN_free(two);
+    BN_clear_free(result);
+    BN_CTX_free(context);
+    return belongs;
+}
+
+/* n and d alone: the public exponent is not in the file and has to be found. */
 static enum status rsa_plain(const struct bytes *fields, EVP_PKEY **out_key)
 {
-    const struct pubkey_number numbers[] = {
-        {OSSL_PKEY_PARAM_RSA_N, fields[0]},
-        {OSSL_PKEY_PARAM_RSA_E, bytes_of(common_exponent, sizeof(common_exponent))},
-        {OSSL_PKEY_PARAM_RSA_D, fields[1]}};
-    return pubkey_from_numbers("RSA", numbers, 3, EVP_PKEY_KEYPAIR, out_key);
+    for (size_t i = 0; i < sizeof(exponents) / sizeof(exponents[0]); i++) {
+        struct bytes exponent = bytes_of(exponents[i], sizeof(exponents[i]));
+        if (!is_exponent(exponent, fields[0], fields[1])) {
+            continue;
+        }
+        const struct pubkey_number numbers[] = {{OSSL_PKEY_PARAM_RSA_N, fields[0]},
+                                                {OSSL_PKEY_PARAM_RSA_E, exponent},
+                                                {OSSL_PKEY_PARAM_RSA_D, fields[1]}};
+        return pubkey_from_numbers("RSA", numbers, 3, EVP_PKEY_KEYPAIR, out_key);
+    }
+    return STATUS_INVALID_VALUE;
 }
 
 static enum status rsa_with_primes(const struct bytes *fields, EVP_PKEY **out_key)
@@ -36,11 +71,6 @@ static enum status rsa_with_primes(const struct bytes *fields, EVP_PKEY **out_ke
         numbers[i] = (struct pubkey_number){names[i], fields[i]};
     }
     return pubkey_from_numbers("RSA", numbers, FIELDS_MAX, EVP_PKEY_KEYPAIR, out_key);
-}
-
-static BIGNUM *number(struct bytes field)
-{
-    return BN_bin2bn(field.data, (int)field.len, NULL);
 }
 
 /* x, p, q, g: the public number g^x mod p is not in the file. */

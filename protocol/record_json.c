@@ -161,27 +161,18 @@ static enum status decode_vlist(const struct data_source *from, struct bytes *ou
     return STATUS_OK;
 }
 
-/* The nested decoders name their own members; the path of the value goes in front. */
-static enum status prefix_fault(const struct data_source *from, enum status status,
-                                const struct fault *inner)
-{
-    return status == STATUS_OK || status == STATUS_NO_MEMORY
-               ? status
-               : json_read_fail(from->fault,
-                                status == STATUS_NOT_SUPPORTED ? STATUS_INVALID_VALUE : status,
-                                &from->path, inner->text);
-}
-
 static enum status decode_site(const struct data_source *from, struct bytes *out_data)
 {
     struct fault inner = {STATUS_OK, ""};
-    return prefix_fault(from, site_json_decode(from->value, from->arena, out_data, &inner), &inner);
+    enum status status = site_json_decode(from->value, from->arena, out_data, &inner);
+    return json_read_nested(from->fault, status, &from->path, &inner);
 }
 
 static enum status decode_key(const struct data_source *from, struct bytes *out_data)
 {
     struct fault inner = {STATUS_OK, ""};
-    return prefix_fault(from, key_json_decode(from->value, from->arena, out_data, &inner), &inner);
+    enum status status = key_json_decode(from->value, from->arena, out_data, &inner);
+    return json_read_nested(from->fault, status, &from->path, &inner);
 }
 
 static const struct format_row {

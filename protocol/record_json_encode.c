@@ -34,17 +34,36 @@ static json_t *tagged(const char *format, json_t *value)
 
 static json_t *text_json(struct bytes text)
 {
+    if (text.len == 0) {
+        return json_string("");
+    }
     return handle_is_utf8(text) ? json_stringn((const char *)text.data, text.len) : NULL;
 }
 
-/* A list; NULL when a handle is no UTF-8. */
-static json_t *references_json(struct bytes references)
+/* Names are UTF-8 when they came through `value_check`; older stores may hold anything. */
+static json_t *name_json(struct bytes name)
+{
+    json_t *text = text_json(name);
+    if (text != NULL) {
+        return text;
+    }
+    size_t size = TEXT_MEMORY + 2 * name.len;
+    struct arena *arena = arena_new(size, size);
+    char *hex = arena == NULL ? NULL : text_hex(arena, name);
+    text = hex == NULL ? NULL : json_sprintf("\\x%s", hex);
+    arena_free(arena);
+    return text;
+}
+
+/* A list of {"handle","index"}; `handle_json` decides what becomes of a handle that is no UTF-8:
+ * NULL refuses the list. */
+static json_t *references_json(struct bytes references, json_t *(*handle_json)(struct bytes handle))
 {
     json_t *list = json_array();
     struct wire_reader r = wire_read(references);
     struct reference reference;
     while (list != NULL && value_next_reference(&r, &reference)) {
-        json_t *entry = json_pack("{s:o, s:I}", "handle", text_json(reference.handle), "index",
+        json_t *entry = json_pack("{s:o, s:I}", "handle", handle_json(reference.handle), "index",
                                   (json_int_t)reference.index);
         if (entry == NULL || json_array_append_new(list, entry) != 0) {
             json_decref(list);
@@ -77,7 +96,8 @@ static json_t *admin_json(struct bytes data)
 static json_t *vlist_json(struct bytes data)
 {
     struct vlist list;
-    return vlist_decode(data, &list) == STATUS_OK ? references_json(list.references) : NULL;
+    return vlist_decode(data, &list) == STATUS_OK ? references_json(list.references, text_json)
+                                                  : NULL;
 }
 
 /* The form people read; NULL when the data has none. */
@@ -121,21 +141,6 @@ static json_t *data_json(const struct value *value, unsigned options)
     return object == NULL ? binary_json(value->data, options) : object;
 }
 
-/* Types are UTF-8 when they came through `value_check`; older stores may hold anything. */
-static json_t *name_json(struct bytes name)
-{
-    json_t *text = text_json(name);
-    if (text != NULL) {
-        return text;
-    }
-    size_t size = TEXT_MEMORY + 2 * name.len;
-    struct arena *arena = arena_new(size, size);
-    char *hex = arena == NULL ? NULL : text_hex(arena, name);
-    text = hex == NULL ? NULL : json_sprintf("\\x%s", hex);
-    arena_free(arena);
-    return text;
-}
-
 static json_t *ttl_json(const struct value *value)
 {
     if (value->ttl_type == VALUE_TTL_RELATIVE) {
@@ -164,8 +169,8 @@ json_t *value_json_encode(const struct value *value, unsigned options)
         is_whole = json_object_set_new(object, "timestamp", json_string(at)) == 0;
     }
     if (is_whole && value->reference_count > 0) {
-        is_whole =
-            json_object_set_new(object, "references", references_json(value->references)) == 0;
+        is_whole = json_object_set_new(object, "references",
+                                       references_json(value->references, name_json)) == 0;
     }
     if (!is_whole) {
         json_decref(object);

@@ -176,8 +176,9 @@ void site_address_text(const uint8_t address[16], char *out)
 {
     bool is_mapped = memcmp(address, mapped_prefix, IPV4_OFFSET) == 0;
     bool is_zeroed = memcmp(address, zero_prefix, IPV4_OFFSET) == 0;
-    /* ::1 and :: start with the same twelve zeros as an IPv4 address. */
-    bool is_ipv4 = is_mapped || (is_zeroed && (address[12] != 0 || address[13] != 0));
+    /* ::1 starts with the same twelve zeros as an IPv4 address; all zeros is "any" of both. */
+    static const uint8_t loopback[4] = {[3] = 1};
+    bool is_ipv4 = is_mapped || (is_zeroed && memcmp(address + IPV4_OFFSET, loopback, 4) != 0);
     const char *text = is_ipv4 ? inet_ntop(AF_INET, address + IPV4_OFFSET, out, INET6_ADDRSTRLEN)
                                : inet_ntop(AF_INET6, address, out, INET6_ADDRSTRLEN);
     assert(text != NULL);

@@ -21,6 +21,9 @@ static const char *const protocol_names[] = {"UDP", "TCP", "HTTP", "HTTPS"};
 
 static json_t *text_json(struct bytes text)
 {
+    if (text.len == 0) {
+        return json_string("");
+    }
     return handle_is_utf8(text) ? json_stringn((const char *)text.data, text.len) : NULL;
 }
 
@@ -241,7 +244,10 @@ static enum status read_server_key(const json_t *entry, const struct json_path *
     }
     const json_t *value = json_object_get(object, "value");
     if (bytes_equal(format, BYTES_LITERAL("key"))) {
-        return key_json_decode(value, arena, out_key, fault);
+        const struct json_path value_path = {&path, "value", 0};
+        struct fault inner = {STATUS_OK, ""};
+        status = key_json_decode(value, arena, out_key, &inner);
+        return json_read_nested(fault, status, &value_path, &inner);
     }
     if (!bytes_equal(format, BYTES_LITERAL("base64")) || !json_is_string(value) ||
         text_base64_parse(json_read_bytes(value), arena, out_key) != STATUS_OK) {
@@ -268,7 +274,7 @@ static enum status read_server(const json_t *entry, const struct json_path *path
     if (text == NULL) {
         return STATUS_NO_MEMORY;
     }
-    if (!site_address_parse(text, out->address)) {
+    if (strlen(text) != address.len || !site_address_parse(text, out->address)) {
         return json_read_fail(fault, STATUS_INVALID_VALUE, &address_path, "not an IP address");
     }
     status = read_server_key(entry, path, arena, &out->public_key, fault);

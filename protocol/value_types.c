@@ -13,6 +13,9 @@
 #define CHECK_ARENA_FIRST 8192
 #define CHECK_ARENA_MAX (4u << 20) /* a record of 256 KiB made of smallest elements, decoded */
 
+#define XML_MAX 65536 /* templates are written by people; a parser's work stays small */
+#define XML_DEPTH_MAX 64
+
 typedef enum status type_check(struct bytes data, struct fault *fault);
 
 enum status admin_decode(struct bytes data, struct admin *out_admin)
@@ -145,16 +148,103 @@ static bool contains_nocase(struct bytes all, struct bytes word)
     return false;
 }
 
-/* A template is XML; what could make a parser fetch or explode never gets in (§14 row 50). */
+/* Position behind the next `end` from `at` on; 0 when there is none. */
+static size_t behind(struct bytes all, size_t at, struct bytes end)
+{
+    for (; at + end.len <= all.len; at++) {
+        if (bytes_equal(bytes_of(all.data + at, end.len), end)) {
+            return at + end.len;
+        }
+    }
+    return 0;
+}
+
+/* Position behind the '>' of the tag that begins at `at`, quoted ones skipped; 0 without one. */
+static size_t behind_tag(struct bytes xml, size_t at)
+{
+    uint8_t quote = 0;
+    for (; at < xml.len; at++) {
+        uint8_t c = xml.data[at];
+        if (quote != 0) {
+            quote = c == quote ? 0 : quote;
+        } else if (c == '"' || c == '\'') {
+            quote = c;
+        } else if (c == '>') {
+            return at + 1;
+        }
+    }
+    return 0;
+}
+
+/* Position behind the comment, CDATA section, instruction or tag at `at`. */
+static size_t behind_markup(struct bytes xml, size_t at)
+{
+    struct bytes rest = bytes_from(xml, at);
+    if (bytes_start_with(rest, BYTES_LITERAL("<!--"))) {
+        return behind(xml, at + 4, BYTES_LITERAL("-->"));
+    }
+    if (bytes_start_with(rest, BYTES_LITERAL("<![CDATA["))) {
+        return behind(xml, at, BYTES_LITERAL("]]>"));
+    }
+    if (bytes_start_with(rest, BYTES_LITERAL("<?"))) {
+        return behind(xml, at, BYTES_LITERAL("?>"));
+    }
+    return behind_tag(xml, at);
+}
+
+/* Elements open and close in balance, no deeper than XML_DEPTH_MAX; names are not compared. */
+static bool is_balanced_xml(struct bytes xml)
+{
+    size_t depth = 0;
+    size_t elements = 0;
+    size_t at = 0;
+    while (at < xml.len) {
+        if (xml.data[at] != '<') {
+            at++;
+            continue;
+        }
+        size_t end = behind_markup(xml, at);
+        if (end < at + 3) {
+            return false;
+        }
+        uint8_t kind = xml.data[at + 1];
+        if (kind == '/' && depth == 0) {
+            return false;
+        }
+        if (kind == '/') {
+            depth--;
+        } else if (kind != '!' && kind != '?') {
+            elements++;
+            depth += xml.data[end - 2] == '/' ? 0 : 1;
+        }
+        if (depth > XML_DEPTH_MAX) {
+            return false;
+        }
+        at = end;
+    }
+    return depth == 0 && elements > 0;
+}
+
+/* A template is XML; what could make a parser fetch or explode never gets in (§14 row 50). A NUL
+ * would let UTF-16 pass as UTF-8. */
 static enum status check_namespace(struct bytes data, struct fault *fault)
 {
-    if (!handle_is_utf8(data)) {
-        return fault_set(fault, STATUS_INVALID_VALUE, "HS_NAMESPACE is not UTF-8");
+    if (data.len == 0 || memchr(data.data, 0, data.len) != NULL || !handle_is_utf8(data)) {
+        return fault_set(fault, STATUS_INVALID_VALUE, "HS_NAMESPACE is not UTF-8 text");
+    }
+    if (data.len > XML_MAX) {
+        return fault_set(fault, STATUS_INVALID_VALUE, "HS_NAMESPACE has %zu bytes, at most %d",
+                         data.len, XML_MAX);
     }
     if (contains_nocase(data, BYTES_LITERAL("<!DOCTYPE")) ||
         contains_nocase(data, BYTES_LITERAL("<!ENTITY"))) {
         return fault_set(fault, STATUS_INVALID_VALUE,
                          "HS_NAMESPACE may not declare a document type or entities");
+    }
+    if (!is_balanced_xml(data)) {
+        return fault_set(fault, STATUS_INVALID_VALUE,
+                         "HS_NAMESPACE is not XML of balanced elements, at most %d deep",
+                         XML_DEPTH_MAX);
     }
     return STATUS_OK;
 }
