@@ -354,6 +354,7 @@ size_t net_socket_receive(int fd, const struct net_address *bound, struct net_da
     size_t most = count < NET_SOCKET_BATCH ? count : NET_SOCKET_BATCH;
     for (size_t i = 0; i < most; i++) {
         rooms[i].data = (struct iovec){datagrams[i].data, datagrams[i].size};
+        rooms[i].peer.ss_family = AF_UNSPEC;
         headers[i].msg_hdr = (struct msghdr){
             .msg_name = &rooms[i].peer,
             .msg_namelen = sizeof(rooms[i].peer),
@@ -364,13 +365,14 @@ size_t net_socket_receive(int fd, const struct net_address *bound, struct net_da
         };
     }
     int got = recvmmsg(fd, headers, (unsigned)most, MSG_DONTWAIT, NULL);
-    for (int i = 0; i < got; i++) {
+    size_t arrived = got < 0 ? 0 : (size_t)got;
+    for (size_t i = 0; i < arrived && i < most; i++) {
         datagrams[i].len = headers[i].msg_len;
         net_socket_read_address(&rooms[i].peer, &datagrams[i].peer);
         datagrams[i].local = *bound;
         read_control(&headers[i].msg_hdr, &datagrams[i].local);
     }
-    return got < 0 ? 0 : (size_t)got;
+    return arrived;
 }
 
 /* Names the address to leave from. */

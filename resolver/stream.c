@@ -544,8 +544,10 @@ void stream_drain_all(struct worker *worker)
 
 void stream_close_all(struct worker *worker)
 {
-    while (worker->streams != NULL) {
-        stream_close(worker->streams);
+    struct stream *next = NULL;
+    for (struct stream *stream = worker->streams; stream != NULL; stream = next) {
+        next = stream->next;
+        stream_close(stream);
     }
 }
 
