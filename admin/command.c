@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "admin/command_forward.h"
 #include "admin/directory.h"
 #include "admin/say.h"
 
@@ -329,6 +330,14 @@ static void count_arguments(const char *arguments, size_t given, size_t *out_max
     }
 }
 
+bool command_takes(const struct command_row *row, size_t argument_count)
+{
+    size_t max = 0;
+    struct bytes missing = BYTES_NONE;
+    count_arguments(row->arguments, argument_count, &max, &missing);
+    return missing.len == 0 && argument_count <= max;
+}
+
 static int check_arguments(struct command_call *call)
 {
     size_t max = 0;
@@ -445,7 +454,10 @@ static int run(struct parse *p)
     if (exit == EXIT_OK) {
         exit = check_arguments(call);
     }
-    return exit == EXIT_OK ? call->row->handler(call) : exit;
+    if (exit != EXIT_OK || command_forward(call, &exit)) {
+        return exit;
+    }
+    return call->row->handler(call);
 }
 
 int command_main(int argc, char **argv, FILE *out, FILE *err)

@@ -15,15 +15,16 @@
 #include "conf/settings.h"
 #include "protocol/arena.h"
 #include "protocol/status.h"
+#include "registry/registry.h"
 
 enum command_exit {
     EXIT_OK = 0,
-    EXIT_NEGATIVE = 1,        /* a negative answer: not found, not verified */
+    EXIT_NEGATIVE = 1, /* a negative answer: not found, not verified */
     EXIT_USAGE = 2,
     EXIT_CONFIGURATION = 3,
     EXIT_REFUSED = 4,
-    EXIT_UNREACHABLE = 5,     /* or timed out */
-    EXIT_PARTLY = 6,          /* rows left out stand in the reject file */
+    EXIT_UNREACHABLE = 5, /* or timed out */
+    EXIT_PARTLY = 6,      /* rows left out stand in the reject file */
     EXIT_QUOTA = 7,
     EXIT_BUG = 70,
 };
@@ -31,25 +32,25 @@ enum command_exit {
 enum command_effect { COMMAND_READ, COMMAND_WRITE };
 enum command_needs {
     COMMAND_NO_DIRECTORY,
-    COMMAND_ANY_DIRECTORY,    /* named or not; the handler judges it */
-    COMMAND_DIRECTORY,        /* must hold a guantong.yaml */
-    COMMAND_MAKES_DIRECTORY,  /* the first argument, whatever it is */
+    COMMAND_ANY_DIRECTORY,   /* named or not; the handler judges it */
+    COMMAND_DIRECTORY,       /* must hold a guantong.yaml */
+    COMMAND_MAKES_DIRECTORY, /* the first argument, whatever it is */
 };
 
 struct command_call;
 typedef int command_handler(struct command_call *call);
 
 struct command_row {
-    const char *noun;         /* or a top-level verb */
-    const char *verb;         /* "" for a top-level verb */
+    const char *noun; /* or a top-level verb */
+    const char *verb; /* "" for a top-level verb */
     command_handler *handler;
     enum command_needs needs;
     enum command_effect effect;
-    const char *arguments;    /* "HANDLE [VALUE...]", as usage shows it */
-    const char *options;      /* "--types=LIST --tcp": what may be given beside the common ones */
-    const char *help;         /* first sentence: the summary */
+    const char *arguments; /* "HANDLE [VALUE...]", as usage shows it */
+    const char *options;   /* "--types=LIST --tcp": what may be given beside the common ones */
+    const char *help;      /* first sentence: the summary */
     const char *help_zh;
-    const char *example;      /* shown by --help */
+    const char *example; /* shown by --help */
 };
 
 struct command_noun_row {
@@ -59,8 +60,8 @@ struct command_noun_row {
 };
 
 struct command_option_row {
-    const char *words;        /* "prefix home": that command's; "": of every command */
-    const char *option;       /* with its dashes */
+    const char *words;  /* "prefix home": that command's; "": of every command */
+    const char *option; /* with its dashes */
     const char *help;
     const char *help_zh;
 };
@@ -68,17 +69,18 @@ struct command_option_row {
 struct command_call {
     const struct command_row *row;
     size_t argument_count;
-    const char *const *arguments;      /* DIR, options and words taken out */
+    const char *const *arguments; /* DIR, options and words taken out */
     size_t option_count;
-    const char *const (*options)[2];   /* name with dashes, value or "" */
-    const char *directory;             /* absolute; NULL when the row needs none */
-    struct arena *arena;               /* of the command */
+    const char *const (*options)[2]; /* name with dashes, value or "" */
+    const char *directory;           /* absolute; NULL when the row needs none */
+    struct registry *registry; /* borrowed, when run inside the daemon for somebody; else NULL */
+    struct arena *arena;       /* of the command */
     FILE *out;
     FILE *err;
     bool is_json;
-    bool is_chinese;                   /* LC_ALL, LC_MESSAGES, LANG */
+    bool is_chinese; /* LC_ALL, LC_MESSAGES, LANG */
     bool is_dry_run;
-    bool is_confirmed;                 /* --yes */
+    bool is_confirmed; /* --yes */
     bool out_is_terminal;
     bool err_is_terminal;
 };
@@ -94,7 +96,8 @@ int command_main(int argc, char **argv, FILE *out, FILE *err);
  * go on. */
 int command_confirm(struct command_call *call, const char *act);
 
-/* --- the table, for help, completion and tests -------------------------------------------------- */
+/* --- the table, for help, completion and tests --------------------------------------------------
+ */
 
 size_t command_row_count(void);
 const struct command_row *command_row(size_t index);
@@ -108,13 +111,16 @@ const struct command_row *command_find(const char *noun, const char *verb);
  * `*at` starts as row->options. */
 struct command_option_spec {
     char name[32];
-    char value[48];           /* "" for a switch */
+    char value[48]; /* "" for a switch */
     bool may_repeat;
 };
 bool command_next_option(const char **at, struct command_option_spec *out_spec);
 
 /* The options every command takes that this row takes, too: --dir, --json, --dry-run, ... */
 const char *command_common_options(const struct command_row *row);
+
+/* May the row be given this many arguments? */
+bool command_takes(const struct command_row *row, size_t argument_count);
 
 /* The most specific help of an option; NULL: none. */
 const struct command_option_row *command_option_help(const struct command_row *row,
@@ -123,7 +129,8 @@ const struct command_option_row *command_option_help(const struct command_row *r
 /* The word of `words` nearest to `word`, or NULL when none is near. */
 const char *command_nearest(const char *word, const char *const *words, size_t count);
 
-/* --- help (command_help.c) ---------------------------------------------------------------------- */
+/* --- help (command_help.c) ----------------------------------------------------------------------
+ */
 
 void command_help_all(FILE *out, bool is_chinese);
 void command_help_noun(FILE *out, const char *noun, bool is_chinese);

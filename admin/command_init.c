@@ -56,36 +56,56 @@ static bool is_wildcard(const struct net_address *address)
     return memcmp(address->ip, any, 16) == 0 || memcmp(address->ip, any_ipv4, 16) == 0;
 }
 
-/* Every --listen joined for the settings; the first that is no wildcard is the node's address. */
+/* How fit an address one listens on is to be told to others. */
+static int fitness(const struct net_address *address)
+{
+    if (is_wildcard(address)) {
+        return 2; /* then the interfaces tell */
+    }
+    return net_address_is_loopback(address) ? 1 : 3;
+}
+
+static int take_listen(struct init *init, const char *text, int *best)
+{
+    struct net_address address;
+    size_t used = strlen(init->listen);
+    if (net_address_parse(text, 0, &address) != STATUS_OK ||
+        used + strlen(text) + 3 > sizeof(init->listen)) {
+        return say_problem(init->call, PROBLEM_BAD_ARGUMENT, text);
+    }
+    (void)snprintf(init->listen + used, sizeof(init->listen) - used, "%s%s", used == 0 ? "" : ", ",
+                   text);
+    if (fitness(&address) > *best) {
+        *best = fitness(&address);
+        init->address = address;
+        init->address_is_guess = is_wildcard(&address);
+    }
+    return EXIT_OK;
+}
+
+/* Every --listen joined for the settings, and the address for the site record. */
 static int read_listen(struct init *init)
 {
     struct command_call *call = init->call;
-    bool has_address = false;
+    int best = 0;
+    init->address_is_guess = true;
     for (size_t i = 0; i < call->option_count; i++) {
-        const char *text = call->options[i][1];
-        struct net_address address;
-        if (strcmp(call->options[i][0], "--listen") != 0) {
-            continue;
-        }
-        size_t used = strlen(init->listen);
-        if (net_address_parse(text, 0, &address) != STATUS_OK ||
-            used + strlen(text) + 3 > sizeof(init->listen)) {
-            return say_problem(call, PROBLEM_BAD_ARGUMENT, text);
-        }
-        (void)snprintf(init->listen + used, sizeof(init->listen) - used, "%s%s",
-                       used == 0 ? "" : ", ", text);
-        if (!has_address && !is_wildcard(&address)) {
-            init->address = address;
-            has_address = true;
+        if (strcmp(call->options[i][0], "--listen") == 0) {
+            int exit = take_listen(init, call->options[i][1], &best);
+            if (exit != EXIT_OK) {
+                return exit;
+            }
         }
     }
     const char *given = command_option(call, "--address");
-    if (given != NULL && net_address_parse(given, 0, &init->address) != STATUS_OK) {
-        return say_problem(call, PROBLEM_BAD_ARGUMENT, given);
+    if (given != NULL) {
+        init->address_is_guess = false;
+        return net_address_parse(given, 0, &init->address) == STATUS_OK
+                   ? EXIT_OK
+                   : say_problem(call, PROBLEM_BAD_ARGUMENT, given);
     }
-    if (given == NULL && !has_address) {
+    if (init->address_is_guess) {
         init->address = init_site_own_address();
-        init->address_is_guess = true;
     }
     return EXIT_OK;
 }

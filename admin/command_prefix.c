@@ -121,7 +121,7 @@ static enum status put_record(struct home *home, struct bytes prefix, struct fau
         .now_s = (uint32_t)time(NULL),
     };
     struct record record;
-    enum status status = own_records_build(home->call->arena, &facts, &record);
+    status = own_records_build(home->call->arena, &facts, &record);
     struct change_set *set =
         status == STATUS_OK
             ? change_set_new(CHANGE_PER_ITEM, writer_actor(home->writer), BYTES_LITERAL("cli"))
@@ -144,6 +144,11 @@ static enum status home_one(struct home *home, const char *name, struct fault *f
     struct bytes prefix = bytes_of_text(name);
     struct prefix_row row;
     bool exists = false;
+    bool wants_record = !command_has(call, "--no-record");
+    if (wants_record && home->snapshot == NULL) {
+        return fault_set(fault, STATUS_ACCESS_DENIED, "%s",
+                         "the node's site record cannot be read; use --no-record");
+    }
     enum status status = handle_check_prefix(prefix, fault);
     if (status == STATUS_OK && home->snapshot != NULL) {
         status = snapshot_refresh(home->snapshot);
@@ -158,8 +163,8 @@ static enum status home_one(struct home *home, const char *name, struct fault *f
         status = put_prefix(home, &row, exists, "prefix home", fault);
     }
     /* Under --dry-run the prefix is not there for its record to be judged by. */
-    if (status == STATUS_OK && !command_has(call, "--no-record") && !call->is_dry_run) {
-        status = home->snapshot == NULL ? STATUS_OK : snapshot_refresh(home->snapshot);
+    if (status == STATUS_OK && wants_record && !call->is_dry_run) {
+        status = snapshot_refresh(home->snapshot);
         status = status == STATUS_OK ? put_record(home, prefix, fault) : status;
     }
     if (home->snapshot != NULL) {

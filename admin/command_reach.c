@@ -14,10 +14,12 @@ int command_open_store(struct command_call *call, struct registry **out_registry
 {
     struct fault fault = {.status = STATUS_OK};
     struct registry *registry = NULL;
-    enum status status =
-        directory_open_registry(call->arena, call->directory, true, &registry, &fault);
+    enum status status = STATUS_OK;
+    if (call->registry == NULL) {
+        status = directory_open_registry(call->arena, call->directory, true, &registry, &fault);
+    }
     if (status == STATUS_OK) {
-        status = snapshot_new(registry, out_snapshot);
+        status = snapshot_new(call->registry == NULL ? registry : call->registry, out_snapshot);
     }
     if (status != STATUS_OK) {
         registry_close(registry);

@@ -8,7 +8,8 @@
 #include "admin/command.h"
 #include "registry/registry.h"
 
-/* Read-only beside a daemon. Close with command_close_store. */
+/* Read-only beside a daemon; `*out_registry` is NULL when the call brings one. Close with
+ * command_close_store. */
 int command_open_store(struct command_call *call, struct registry **out_registry,
                        struct snapshot **out_snapshot);
 void command_close_store(struct registry *registry, struct snapshot *snapshot);

@@ -207,13 +207,27 @@ static char *read_input(const char *path, size_t *out_len)
     return text;
 }
 
-static size_t line_of(const char *text, size_t at)
+/* Where `record put` is in its input. */
+struct input {
+    struct bytes text;
+    size_t at;
+    size_t line;
+};
+
+static void skip(struct input *input, size_t len)
 {
-    size_t line = 1;
-    for (size_t i = 0; i < at; i++) {
-        line += text[i] == '\n' ? 1 : 0;
+    for (; len > 0; len--, input->at++) {
+        input->line += input->text.data[input->at] == '\n' ? 1 : 0;
     }
-    return line;
+}
+
+/* What failed is the record, or the way to the store. */
+static int report_failure(struct command_call *call, enum status status, const char *name,
+                          const struct fault *fault)
+{
+    bool is_about_the_way = status == STATUS_CLOSED || status == STATUS_PROTOCOL_ERROR ||
+                            status == STATUS_UNREACHABLE || status == STATUS_NO_MEMORY;
+    return say_status(call, status, is_about_the_way ? call->directory : name, fault);
 }
 
 static void warn_of_open_secrets(struct batch *batch, const struct record *record)
@@ -230,26 +244,27 @@ static void warn_of_open_secrets(struct batch *batch, const struct record *recor
     }
 }
 
-/* One JSON document of the input; `*at` moves behind it. */
-static int put_next(struct batch *batch, struct arena *arena, struct bytes text, size_t *at)
+/* One JSON document of the input; moves behind it. */
+static int put_next(struct batch *batch, struct arena *arena, struct input *input)
 {
     struct command_call *call = batch->call;
     json_error_t error;
-    const char *start = (const char *)text.data + *at;
-    json_t *document = json_loadb(start, text.len - *at, JSON_DISABLE_EOF_CHECK, &error);
+    struct bytes rest = bytes_from(input->text, input->at);
+    json_t *document =
+        json_loadb((const char *)rest.data, rest.len, JSON_DISABLE_EOF_CHECK, &error);
     struct fault fault = {.status = STATUS_OK};
     struct record record;
-    char where[32];
-    (void)snprintf(where, sizeof(where), "%s %zu", say_text(call, "line", "第"),
-                   line_of((const char *)text.data, *at));
+    char where[48];
+    (void)snprintf(where, sizeof(where), "%s%zu%s", say_text(call, "line ", "第 "), input->line,
+                   say_text(call, "", " 行"));
     if (document == NULL) {
         return say_problem_because(call, PROBLEM_BAD_RECORD, where, error.text);
     }
     json_decref(document);
     size_t len = (size_t)error.position;
     enum status status =
-        record_json_parse(bytes_of(start, len), arena, (uint32_t)time(NULL), &record, &fault);
-    *at += len;
+        record_json_parse(bytes_of(rest.data, len), arena, (uint32_t)time(NULL), &record, &fault);
+    skip(input, len);
     if (status != STATUS_OK) {
         return say_problem_because(call, PROBLEM_BAD_RECORD, where, fault.text);
     }
@@ -258,8 +273,7 @@ static int put_next(struct batch *batch, struct arena *arena, struct bytes text,
     if (status == STATUS_OK) {
         return EXIT_OK;
     }
-    const char *name = say_printable(call->arena, record.handle);
-    return say_status(call, status, name, &fault);
+    return report_failure(call, status, say_printable(call->arena, record.handle), &fault);
 }
 
 static bool is_space(uint8_t c)
@@ -273,16 +287,16 @@ static int put_all(struct batch *batch, struct bytes text)
     if (arena == NULL) {
         return say_problem(batch->call, PROBLEM_NO_MEMORY, "");
     }
+    struct input input = {.text = text, .line = 1};
     int exit = EXIT_OK;
-    size_t at = 0;
     while (exit == EXIT_OK) {
-        while (at < text.len && is_space(text.data[at])) {
-            at++;
+        while (input.at < text.len && is_space(text.data[input.at])) {
+            skip(&input, 1);
         }
-        if (at == text.len) {
+        if (input.at == text.len) {
             break;
         }
-        exit = put_next(batch, arena, text, &at);
+        exit = put_next(batch, arena, &input);
         arena_reset(arena);
     }
     arena_free(arena);
@@ -331,7 +345,7 @@ int command_record_rm(struct command_call *call)
             status = put(&batch, put_deletion, &handle, handle, &fault);
         }
         if (status != STATUS_OK) {
-            exit = say_status(call, status, call->arguments[i], &fault);
+            exit = report_failure(call, status, call->arguments[i], &fault);
         }
     }
     exit = close_batch(&batch, exit);

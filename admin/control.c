@@ -161,8 +161,8 @@ void control_stop(struct control *control)
     }
     (void)pthread_mutex_lock(&control->lock);
     control->stop_is_asked = true;
-    (void)pthread_mutex_unlock(&control->lock);
     net_wake_signal(control->wake);
+    (void)pthread_mutex_unlock(&control->lock);
     (void)pthread_join(control->thread, NULL);
     control_free(control);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "admin/command_forward.h"
 #include "admin/control_parts.h"
 #include "protocol/text.h"
 
@@ -189,6 +190,14 @@ static enum status call_conf_running(struct control *control, json_t *arguments,
                                : fault_set(fault, STATUS_NOT_FOUND, "%s", "no settings are known");
 }
 
+/* --- reading for others ----------------------------------------------------------------------- */
+
+static enum status call_run(struct control *control, json_t *arguments, json_t **out_result,
+                            struct fault *fault)
+{
+    return command_forward_run(arguments, control->options.registry, out_result, fault);
+}
+
 /* --- dispatch --------------------------------------------------------------------------------- */
 
 static const struct {
@@ -198,7 +207,7 @@ static const struct {
 } calls[] = {
     {"node status", call_node_status, false},   {"node reload", call_node_reload, true},
     {"node drain", call_node_drain, true},      {"stats", call_stats, false},
-    {"conf running", call_conf_running, false},
+    {"conf running", call_conf_running, false}, {"run", call_run, false},
 };
 
 static void send_json(struct control_connection *connection, enum control_kind kind,

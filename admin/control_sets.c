@@ -68,8 +68,9 @@ static void control_sets_on_committed(struct change_set *set, void *context)
     (void)pthread_mutex_lock(&control->lock);
     one->next = control->arrived;
     control->arrived = one;
-    (void)pthread_mutex_unlock(&control->lock);
+    /* Inside the lock: once the set is taken, `control` may end at any moment. */
     net_wake_signal(control->wake);
+    (void)pthread_mutex_unlock(&control->lock);
 }
 
 static void hold(struct control_set *one)

@@ -177,6 +177,59 @@ static void call_for_stats_counts_and_ends_with_eof(void **state)
     control_disconnect(client);
 }
 
+static json_t *forwarded(const char *noun, const char *verb, const char *argument)
+{
+    json_t *options = json_pack("[[s, s]]", argument[0] == '-' ? argument : "--hex", "");
+    json_t *arguments =
+        argument[0] == '-' ? json_pack("[s]", "0.NA/88.1000") : json_pack("[s]", argument);
+    return json_pack("{s:s, s:s, s:o, s:o, s:b}", "noun", noun, "verb", verb, "arguments",
+                     arguments, "options", options, "json", 1);
+}
+
+static void command_run_for_others_reads_the_store(void **state)
+{
+    struct home *home = *state;
+    struct control_client *client = connect_to(home);
+    json_t *result = NULL;
+    struct fault fault = {.status = STATUS_OK};
+    json_t *call = forwarded("record", "show", "0.NA/88.1000");
+    assert_int_equal(control_call(client, "run", call, &result, &fault), STATUS_OK);
+    assert_int_equal(json_number(result, "exit"), EXIT_OK);
+    assert_string_equal(json_text(result, "err"), "");
+    json_t *record = json_loads(json_text(result, "out"), 0, NULL);
+    assert_string_equal(json_text(record, "handle"), "0.NA/88.1000");
+    json_decref(record);
+    json_decref(result);
+    json_decref(call);
+    call = forwarded("record", "show", "88.1000/none");
+    assert_int_equal(control_call(client, "run", call, &result, &fault), STATUS_OK);
+    assert_int_equal(json_number(result, "exit"), EXIT_NEGATIVE);
+    json_decref(result);
+    json_decref(call);
+    control_disconnect(client);
+}
+
+static void command_run_for_others_never_shows_secrets_nor_writes(void **state)
+{
+    struct home *home = *state;
+    struct control_client *client = connect_to(home);
+    static const char *const rows[][3] = {{"record", "show", "--secrets"},
+                                          {"record", "rm", "0.NA/88.1000"},
+                                          {"journal", "tail", "--follow"},
+                                          {"node", "drain", "x"},
+                                          {"nothing", "at-all", "x"}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        json_t *result = NULL;
+        struct fault fault = {.status = STATUS_OK};
+        json_t *call = forwarded(rows[i][0], rows[i][1], rows[i][2]);
+        enum status status = control_call(client, "run", call, &result, &fault);
+        assert_true(status == STATUS_NOT_SUPPORTED || status == STATUS_PROTOCOL_ERROR);
+        json_decref(call);
+    }
+    control_disconnect(client);
+    assert_true(home_has(home, "0.NA/88.1000"));
+}
+
 static void settings_published_are_told(void **state)
 {
     struct home *home = *state;
@@ -501,6 +554,8 @@ int main(void)
         CASE(call_to_reload_brings_mains_answer),
         CASE(call_to_drain_only_starts_it),
         CASE(call_for_stats_counts_and_ends_with_eof),
+        CASE(command_run_for_others_reads_the_store),
+        CASE(command_run_for_others_never_shows_secrets_nor_writes),
         CASE(settings_published_are_told),
         CASE(set_that_was_acknowledged_is_there),
         CASE(set_for_a_prefix_not_homed_is_refused),
