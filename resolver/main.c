@@ -50,7 +50,7 @@ struct daemon {
 };
 
 static const char usage[] =
-    "Usage: guantongd [--allow-root] [--dir] [DIR]\n"
+    "Usage: guantongd [--allow-root] [DIR | --dir DIR]\n"
     "       guantongd --version | --help\n"
     "\n"
     "Serves the node in DIR, which `guantong init DIR` makes: answers the Handle protocol on the\n"

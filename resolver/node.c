@@ -144,7 +144,7 @@ static enum status open_all(struct node *node, struct fault *fault)
         if (status == STATUS_OK) {
             status = open_address(node, &address, fault);
         }
-        if (status == STATUS_NOT_SUPPORTED && is_any_ipv6(list->items[i]) && opened > 0) {
+        if (status == STATUS_NOT_SUPPORTED && is_any_ipv6(list->items[i])) {
             log_write(node->options.log, LOG_LEVEL_WARNING, "node",
                       "not listening on :: (this machine has no IPv6)");
             continue;
@@ -155,8 +155,9 @@ static enum status open_all(struct node *node, struct fault *fault)
         node->port = address.port;
         opened++;
     }
-    return opened > 0 ? STATUS_OK
-                      : fault_set(fault, STATUS_BAD_SETTING, "listen.addresses: none given");
+    return opened > 0
+               ? STATUS_OK
+               : fault_set(fault, STATUS_BAD_SETTING, "listen.addresses: none can be served");
 }
 
 /* --- making ---------------------------------------------------------------------------------- */
@@ -175,7 +176,6 @@ static enum status make_seat(struct node *node, size_t index)
         .reassembly = node->reassembly,
         .sources = node->sources,
         .metrics = metrics_slot(node->metrics, index),
-        .log = node->options.log,
         .generation = node->generation,
         .random = node_random,
         .is_sweeper = index == 0,

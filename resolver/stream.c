@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 #define READS_PER_TURN 4              /* then others get their turn */
-#define DISCARDS 16                   /* reads thrown away before closing after lost framing */
+#define DISCARDS 16                   /* reads thrown away before closing */
 #define INPUT_FIRST 512               /* most requests are shorter */
 #define OUTPUT_MAX MESSAGE_PACKET_MAX /* more bytes than this waiting: nothing is read */
 
@@ -282,18 +282,6 @@ static void turn_answer(struct turn *turn, struct bytes request)
     turn->answers++;
 }
 
-/* Closing with unread bytes would reset the connection and destroy the answer on its way. */
-static void discard(struct stream *stream)
-{
-    size_t len = 0;
-    for (int i = 0; i < DISCARDS; i++) {
-        if (net_stream_read(stream->net, stream->worker->scratch, WORKER_SCRATCH_SIZE, &len) !=
-            STATUS_OK) {
-            return;
-        }
-    }
-}
-
 /* Answers every complete message in `data`; how many bytes are done with. */
 static size_t turn_take(struct turn *turn, struct bytes data)
 {
@@ -308,7 +296,6 @@ static size_t turn_take(struct turn *turn, struct bytes data)
         case FRAME_LOST:
             turn_answer(turn, bytes_of(rest.data, len));
             metrics_add(stream->worker->options.metrics, METRIC_tcp_framing_errors, 0, 1);
-            discard(stream);
             stream_end(stream);
             break;
         case FRAME_COMPLETE:
@@ -396,6 +383,18 @@ static void turn_resume(struct turn *turn)
     }
 }
 
+/* Closing with unread bytes would reset the connection and destroy the answer on its way. */
+static void discard(struct stream *stream)
+{
+    size_t len = 0;
+    for (int i = 0; i < DISCARDS; i++) {
+        if (net_stream_read(stream->net, stream->worker->scratch, WORKER_SCRATCH_SIZE, &len) !=
+            STATUS_OK) {
+            return;
+        }
+    }
+}
+
 /* Ends a turn; the stream may be gone afterwards. */
 static void turn_finish(struct turn *turn)
 {
@@ -410,6 +409,7 @@ static void turn_finish(struct turn *turn)
     }
     bool is_waiting = output_waiting(stream) > 0;
     if (stream->is_dead || (stream->is_ending && !is_waiting)) {
+        discard(stream);
         stream_close(stream);
         return;
     }

@@ -9,7 +9,6 @@
 #pragma once
 
 #include "resolver/exchange.h"
-#include "resolver/log.h"
 #include "resolver/mailbox.h"
 #include "resolver/reassembly.h"
 #include "resolver/sources.h"
@@ -29,7 +28,6 @@ struct worker_options {
     struct reassembly *reassembly;
     struct sources *sources;
     struct metrics_slot *metrics;
-    struct log *log;
     const struct generation *generation;
     void (*random)(void *out, size_t len);
     bool is_sweeper; /* one worker of a node ages the shared tables */
