@@ -41,6 +41,7 @@ struct csv_row {
     size_t starts[COLUMN_COUNT + 1];
     size_t count; /* fields seen, those past the last column too */
     bool is_whole;
+    bool is_utf8;
     bool is_out_of_memory;
     struct buffer original;
     uint64_t line;      /* of its beginning */
@@ -97,6 +98,7 @@ static int no_space(unsigned char c)
 static void csv_on_field(void *text, size_t len, void *context)
 {
     struct csv_row *row = context;
+    row->is_utf8 &= handle_is_utf8(bytes_of(text, len));
     if (row->count < COLUMN_COUNT) {
         row->starts[row->count] = row->text.len;
         row->is_out_of_memory |= !append(&row->text, bytes_of(text, len));
@@ -118,6 +120,7 @@ static void row_begin(struct csv_row *row)
     row->original.len = 0;
     row->count = 0;
     row->is_whole = false;
+    row->is_utf8 = true;
     row->is_out_of_memory = false;
     row->line = 0;
     row->status = STATUS_OK;
@@ -187,9 +190,6 @@ static void row_keep_line(struct import_csv *reader, enum status status, const s
     row->line = row->line == 0 ? reader->line.number : row->line;
     if (status != STATUS_OK) {
         row_refuse(row, status, 0, fault->text);
-    } else if (!handle_is_utf8(text)) {
-        struct fault reason;
-        row_refuse(row, import_rows_not_utf8(text, &reason), 0, reason.text);
     }
     if (status == STATUS_NO_ROOM) {
         parse_line(reader); /* its start: the handle is in it */
@@ -337,6 +337,11 @@ static void row_value(struct import_csv *reader, struct value *value)
 static void check_row_shape(struct import_csv *reader)
 {
     struct csv_row *row = &reader->row;
+    if (!row->is_utf8) {
+        struct fault fault;
+        enum status status = import_rows_not_utf8(bytes_of(row->text.data, row->text.len), &fault);
+        row_refuse(row, status, 0, fault.text);
+    }
     if (row->count != reader->field_count) {
         struct fault fault;
         (void)fault_set(&fault, STATUS_BAD_SYNTAX, "%zu fields where the header has %zu",
@@ -467,7 +472,8 @@ static enum status read_header(struct import_csv *reader, struct fault *fault)
         return status;
     }
     if (reader->row.status != STATUS_OK) {
-        return fault_set(fault, STATUS_NOT_SUPPORTED, "line 1: %s", reader->row.fault.text);
+        return fault_set(fault, STATUS_NOT_SUPPORTED, "line %llu: %s",
+                         (unsigned long long)reader->row.line, reader->row.fault.text);
     }
     return take_header(reader, fault);
 }

@@ -320,7 +320,7 @@ enum status import_lines_next(struct import_lines *lines, struct import_line *ou
     }
     lines->number++;
     *out_line = (struct import_line){raw, lines->number};
-    if (status == STATUS_NO_ROOM) {
+    if (status == STATUS_NO_ROOM && raw.data != NULL) {
         memcpy(lines->recognisable, raw.data, sizeof lines->recognisable);
         out_line->text = bytes_of(lines->recognisable, sizeof lines->recognisable);
         enum status skipped = skip_rest(lines, fault);

@@ -100,7 +100,8 @@ static bool has_scheme(struct bytes url)
         if (c == ':') {
             return i > 0;
         }
-        if (!(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') && memchr("+-.", c, 3) == NULL) {
+        if (!(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') && c != '+' && c != '-' &&
+            c != '.') {
             return false;
         }
     }

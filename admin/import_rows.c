@@ -4,6 +4,7 @@
  */
 #include "admin/import_rows.h"
 
+#include <ctype.h>
 #include <strings.h>
 
 static bool ends_with(const char *path, const char *ending)
@@ -22,7 +23,7 @@ enum import_form import_rows_guess(const char *path, struct bytes start)
         return IMPORT_JSONL;
     }
     size_t at = 0;
-    while (at < start.len && memchr(" \t\r\n", start.data[at], 4) != NULL) {
+    while (at < start.len && isspace(start.data[at])) {
         at++;
     }
     struct bytes rest = bytes_from(start, at);
