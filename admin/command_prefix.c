@@ -110,9 +110,9 @@ static enum status put_prefix(struct home *home, const struct prefix_row *row, b
 static enum status put_record(struct home *home, struct bytes prefix, struct fault *fault)
 {
     struct bytes site = BYTES_NONE;
-    if (home->snapshot == NULL || registry_get_meta(home->snapshot, "site", &site) != STATUS_OK) {
-        return fault_set(fault, STATUS_ACCESS_DENIED, "%s",
-                         "the node's site record cannot be read; use --no-record");
+    enum status status = registry_get_meta(home->snapshot, "site", &site);
+    if (status != STATUS_OK) {
+        return fault_set(fault, status, "%s", "the node's site record");
     }
     struct own_records_facts facts = {
         .prefix = prefix,
