@@ -45,8 +45,10 @@ static void print_line(FILE *out, const char *name, size_t width, const char *he
 
 void command_help_all(FILE *out, bool is_chinese)
 {
-    (void)fprintf(out, "%s\n\n", either(is_chinese, "guantong runs a secondary node of the industrial identifier system.",
-                                        "guantong 运行工业互联网标识解析二级节点。"));
+    (void)fprintf(out, "%s\n\n",
+                  either(is_chinese,
+                         "guantong runs a secondary node of the industrial identifier system.",
+                         "guantong 运行工业互联网标识解析二级节点。"));
     (void)fprintf(out, "%s\n\n%s\n",
                   either(is_chinese, "Usage: guantong COMMAND [DIR] ARGUMENTS [options]",
                          "用法：guantong 命令 [目录] 参数 [选项]"),
@@ -64,22 +66,23 @@ void command_help_all(FILE *out, bool is_chinese)
         const struct command_noun_row *noun = command_noun(i);
         print_line(out, noun->noun, 10, either(is_chinese, noun->help, noun->help_zh));
     }
-    (void)fprintf(out, "\n%s\n",
-                  either(is_chinese,
-                         "DIR is --dir DIR, else a first argument that is a node's directory, else\n"
-                         "GUANTONG_DIR, else /var/lib/guantong. --json makes every answer JSON.\n\n"
-                         "First steps:\n"
-                         "  guantong init ./node --prefix 88.1000 --listen 127.0.0.1 --port 2641\n"
-                         "  guantong import ./node parts.jsonl\n"
-                         "  guantongd ./node &\n"
-                         "  guantong resolve 0.NA/88.1000 @127.0.0.1:2641",
-                         "目录取 --dir，否则取首个为节点目录的参数，否则取 GUANTONG_DIR，\n"
-                         "再否则取 /var/lib/guantong。--json 使全部输出为 JSON。\n\n"
-                         "第一步：\n"
-                         "  guantong init ./node --prefix 88.1000 --listen 127.0.0.1 --port 2641\n"
-                         "  guantong import ./node parts.jsonl\n"
-                         "  guantongd ./node &\n"
-                         "  guantong resolve 0.NA/88.1000 @127.0.0.1:2641"));
+    (void)fprintf(
+        out, "\n%s\n",
+        either(is_chinese,
+               "DIR is --dir DIR, else a first argument that is a node's directory, else\n"
+               "GUANTONG_DIR, else /var/lib/guantong. --json makes every answer JSON.\n\n"
+               "First steps:\n"
+               "  guantong init ./node --prefix 88.1000 --listen 127.0.0.1 --port 2641\n"
+               "  guantong import ./node parts.jsonl\n"
+               "  guantongd ./node &\n"
+               "  guantong resolve 0.NA/88.1000 @127.0.0.1:2641",
+               "目录取 --dir，否则取首个为节点目录的参数，否则取 GUANTONG_DIR，\n"
+               "再否则取 /var/lib/guantong。--json 使全部输出为 JSON。\n\n"
+               "第一步：\n"
+               "  guantong init ./node --prefix 88.1000 --listen 127.0.0.1 --port 2641\n"
+               "  guantong import ./node parts.jsonl\n"
+               "  guantongd ./node &\n"
+               "  guantong resolve 0.NA/88.1000 @127.0.0.1:2641"));
 }
 
 void command_help_noun(FILE *out, const char *noun, bool is_chinese)
@@ -105,9 +108,9 @@ void command_help_noun(FILE *out, const char *noun, bool is_chinese)
 static void option_text(const struct command_option_spec *spec, char *out, size_t size)
 {
     (void)snprintf(out, size, "%s%s%s%s", spec->name,
-                   spec->value[0] == '\0'  ? ""
+                   spec->value[0] == '\0' ? ""
                    : spec->name[1] == '-' ? "="
-                                           : " ",
+                                          : " ",
                    spec->value, spec->may_repeat ? " ..." : "");
 }
 
@@ -160,14 +163,15 @@ static void reference_options(FILE *out, const struct command_row *row, const ch
 
 void command_help_reference(FILE *out, bool is_chinese)
 {
-    (void)fprintf(out, "# %s\n\n%s\n", either(is_chinese, "Commands", "命令"),
-                  either(is_chinese,
-                         "Made by `guantong help reference` from `admin/commands.def`. Every command "
-                         "also takes `--json` and `--help`, those with a directory `--dir DIR`, those "
-                         "that write `--dry-run` and `--yes`.",
-                         "由 `guantong help reference --zh` 从 `admin/commands.def` 生成。所有命令都接受 "
-                         "`--json` 与 `--help`；需要目录的接受 `--dir 目录`；写入类命令接受 `--dry-run` "
-                         "与 `--yes`。"));
+    (void)fprintf(
+        out, "# %s\n\n%s\n", either(is_chinese, "Commands", "命令"),
+        either(is_chinese,
+               "Made by `guantong help reference` from `admin/commands.def`. Every command "
+               "also takes `--json` and `--help`, those with a directory `--dir DIR`, those "
+               "that write `--dry-run` and `--yes`.",
+               "由 `guantong help reference --zh` 从 `admin/commands.def` 生成。所有命令都接受 "
+               "`--json` 与 `--help`；需要目录的接受 `--dir 目录`；写入类命令接受 `--dry-run` "
+               "与 `--yes`。"));
     for (size_t i = 0; i < command_row_count(); i++) {
         const struct command_row *row = command_row(i);
         (void)fprintf(out, "\n## %s%s%s\n\n%s\n\n```\n", row->noun, row->verb[0] == '\0' ? "" : " ",
@@ -242,35 +246,37 @@ static void man_row(FILE *out, const struct command_row *row)
 
 void command_help_man(FILE *out)
 {
-    (void)fprintf(out,
-                  ".\\\" SPDX-License-Identifier: Apache-2.0\n"
-                  ".\\\" Made by `guantong help man` from admin/commands.def.\n"
-                  ".TH GUANTONG 1 \"\" \"guantong %s\" \"Guantong\"\n"
-                  ".SH NAME\nguantong \\- run a secondary node of the industrial identifier system\n"
-                  ".SH SYNOPSIS\n.B guantong\n.I COMMAND\n[\\fIDIR\\fR] \\fIARGUMENTS\\fR "
-                  "[\\fIoptions\\fR]\n"
-                  ".SH DESCRIPTION\n"
-                  "Sets up a node's directory, loads and shows records, asks Handle servers, and\n"
-                  "looks into a running node. DIR is \\-\\-dir DIR, else a first argument that is a\n"
-                  "directory holding guantong.yaml, else GUANTONG_DIR, else /var/lib/guantong.\n"
-                  "Reading commands open the store beside the daemon; writes go through its control\n"
-                  "socket while it is up, else they open the store.\n"
-                  ".PP\nEvery command takes \\-\\-json (one JSON document, errors too) and \\-\\-help;\n"
-                  "those with a directory \\-\\-dir DIR; those that write \\-\\-dry\\-run and \\-\\-yes.\n"
-                  ".SH COMMANDS\n",
-                  GUANTONG_VERSION);
+    (void)fprintf(
+        out,
+        ".\\\" SPDX-License-Identifier: Apache-2.0\n"
+        ".\\\" Made by `guantong help man` from admin/commands.def.\n"
+        ".TH GUANTONG 1 \"\" \"guantong %s\" \"Guantong\"\n"
+        ".SH NAME\nguantong \\- run a secondary node of the industrial identifier system\n"
+        ".SH SYNOPSIS\n.B guantong\n.I COMMAND\n[\\fIDIR\\fR] \\fIARGUMENTS\\fR "
+        "[\\fIoptions\\fR]\n"
+        ".SH DESCRIPTION\n"
+        "Sets up a node's directory, loads and shows records, asks Handle servers, and\n"
+        "looks into a running node. DIR is \\-\\-dir DIR, else a first argument that is a\n"
+        "directory holding guantong.yaml, else GUANTONG_DIR, else /var/lib/guantong.\n"
+        "Reading commands open the store beside the daemon; writes go through its control\n"
+        "socket while it is up, else they open the store.\n"
+        ".PP\nEvery command takes \\-\\-json (one JSON document, errors too) and \\-\\-help;\n"
+        "those with a directory \\-\\-dir DIR; those that write \\-\\-dry\\-run and \\-\\-yes.\n"
+        ".SH COMMANDS\n",
+        GUANTONG_VERSION);
     for (size_t i = 0; i < command_row_count(); i++) {
         man_row(out, command_row(i));
     }
-    (void)fputs(".SH EXIT STATUS\n"
-                "0 done; 1 a negative answer (not found, not verified); 2 usage; 3 configuration;\n"
-                "4 refused; 5 unreachable or timed out; 6 partly done, the rest is in the reject file;\n"
-                "7 quota; 70 a mistake of ours.\n"
-                ".SH ENVIRONMENT\n.TP\n.B GUANTONG_DIR\nThe node's directory.\n"
-                ".TP\n.B LC_ALL, LC_MESSAGES, LANG\nChinese messages when the first one set begins "
-                "with zh.\n"
-                ".SH SEE ALSO\n.BR guantongd (8),\n.BR guantong.yaml (5)\n",
-                out);
+    (void)fputs(
+        ".SH EXIT STATUS\n"
+        "0 done; 1 a negative answer (not found, not verified); 2 usage; 3 configuration;\n"
+        "4 refused; 5 unreachable or timed out; 6 partly done, the rest is in the reject file;\n"
+        "7 quota; 70 a mistake of ours.\n"
+        ".SH ENVIRONMENT\n.TP\n.B GUANTONG_DIR\nThe node's directory.\n"
+        ".TP\n.B LC_ALL, LC_MESSAGES, LANG\nChinese messages when the first one set begins "
+        "with zh.\n"
+        ".SH SEE ALSO\n.BR guantongd (8),\n.BR guantong.yaml (5)\n",
+        out);
 }
 
 /* --- the command ------------------------------------------------------------------------------ */

@@ -37,6 +37,9 @@ static void append(char *out, const char *text, size_t len)
     size_t used = strlen(out);
     size_t room = TEXT_MAX - 1 - used;
     size_t taken = len < room ? len : room;
+    while (taken < len && taken > 0 && ((unsigned char)text[taken] & 0xc0) == 0x80) {
+        taken--; /* half a character would spoil the JSON */
+    }
     memcpy(out + used, text, taken);
     out[used + taken] = '\0';
 }

@@ -94,6 +94,28 @@ static void problem_with_long_name_is_cut_not_overrun(void **state)
     assert_true(page->err_len > 2000 && page->err_len < 5000);
 }
 
+static void problem_with_long_chinese_name_is_cut_between_characters(void **state)
+{
+    struct page *page = *state;
+    char name[4000];
+    size_t len = 0;
+    page->call.is_json = true;
+    for (size_t shift = 0; shift < 3; shift++) {
+        for (len = shift; len + 3 < sizeof(name); len += 3) {
+            (void)strcpy(name + len, "标");
+        }
+        memset(name, 'x', shift);
+        assert_int_equal(say_problem(&page->call, PROBLEM_NOT_FOUND, name), EXIT_NEGATIVE);
+        flush_page(page);
+    }
+    const char *line = page->out;
+    for (size_t i = 0; i < 3; i++, line = strchr(line, '\n') + 1) {
+        json_t *document = json_loads(line, JSON_DISABLE_EOF_CHECK, NULL);
+        assert_non_null(json_object_get(document, "error"));
+        json_decref(document);
+    }
+}
+
 static void status_with_fault_brings_its_reason(void **state)
 {
     struct page *page = *state;
@@ -178,6 +200,8 @@ int main(void)
                                         close_page),
         cmocka_unit_test_setup_teardown(problem_with_long_name_is_cut_not_overrun, open_page,
                                         close_page),
+        cmocka_unit_test_setup_teardown(problem_with_long_chinese_name_is_cut_between_characters,
+                                        open_page, close_page),
         cmocka_unit_test_setup_teardown(status_with_fault_brings_its_reason, open_page, close_page),
         cmocka_unit_test(status_exits_follow_the_documented_codes),
         cmocka_unit_test_setup_teardown(table_with_wide_characters_is_aligned_by_width, open_page,
