@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "admin/command.h"
 #include "admin/command_reach.h"
@@ -262,8 +261,7 @@ static int put_next(struct batch *batch, struct arena *arena, struct input *inpu
     }
     json_decref(document);
     size_t len = (size_t)error.position;
-    enum status status =
-        record_json_parse(bytes_of(rest.data, len), arena, (uint32_t)time(NULL), &record, &fault);
+    enum status status = record_json_parse(bytes_of(rest.data, len), arena, 0, &record, &fault);
     skip(input, len);
     if (status != STATUS_OK) {
         return say_problem_because(call, PROBLEM_BAD_RECORD, where, fault.text);

@@ -392,6 +392,24 @@ static void record_put_create_only_refuses_what_exists(void **state)
     run_done(&run);
 }
 
+static void record_put_again_without_timestamps_changes_nothing(void **state)
+{
+    struct home *home = *state;
+    char file[128];
+    file_with(
+        home,
+        "{\"handle\":\"88.1000/t\",\"values\":[{\"index\":1,\"type\":\"URL\",\"data\":\"u\"}]}",
+        file);
+    MUST(EXIT_OK, "record", "put", home->path, file);
+    (void)sleep(1); /* timestamps are whole seconds */
+    struct run run = EXPECT(EXIT_OK, "record", "put", home->path, file, "--json");
+    json_t *result = run_json(&run);
+    assert_int_equal(json_number(result, "unchanged"), 1);
+    assert_int_equal(json_number(result, "done"), 0);
+    json_decref(result);
+    run_done(&run);
+}
+
 static void record_put_dry_writes_nothing(void **state)
 {
     struct home *home = *state;
@@ -551,6 +569,7 @@ int main(void)
         CASE(record_put_of_several_exits_six_when_some_fail),
         CASE(record_put_that_cannot_be_read_names_the_line),
         CASE(record_put_create_only_refuses_what_exists),
+        CASE(record_put_again_without_timestamps_changes_nothing),
         CASE(record_put_dry_writes_nothing),
         CASE(record_rm_then_history_tells_every_version),
         CASE(journal_tail_shows_the_newest_sets_in_order),
