@@ -27,7 +27,7 @@ struct ask {
     ask_done *done;
     void *context;
     struct net_timer *deadline;
-    int64_t started_ms;
+    int64_t started_us;
     struct ask_figures figures;
 
     uint8_t *request;
@@ -61,7 +61,7 @@ static void ask_free(struct ask *ask)
 
 static void finish(struct ask *ask, enum status status, struct bytes answer)
 {
-    ask->figures.elapsed_us = (net_now_ms(ask->net) - ask->started_ms) * 1000;
+    ask->figures.elapsed_us = net_now_us(ask->net) - ask->started_us;
     net_timer_stop(ask->deadline);
     ask->done(ask->context, status, answer, &ask->figures);
     ask_free(ask);
@@ -317,7 +317,7 @@ static enum status start(struct ask *ask, struct bytes request)
     }
     memcpy(ask->request, request.data, request.len);
     ask->request_len = request.len;
-    ask->started_ms = net_now_ms(ask->net);
+    ask->started_us = net_now_us(ask->net);
     enum status status = net_timer_new(ask->net, deadline_on_fired, ask, &ask->deadline);
     if (status == STATUS_OK) {
         net_timer_start(ask->deadline, timeout_ms);

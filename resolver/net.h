@@ -41,6 +41,7 @@ void net_run(struct net *net);
 void net_stop(struct net *net);
 
 int64_t net_now_ms(struct net *net);    /* monotonic */
+int64_t net_now_us(struct net *net);    /* the same clock, for what is told to people */
 int64_t net_wall_ms(struct net *net);   /* since 1970; for records, answers and logs */
 
 /* --- timers ---------------------------------------------------------------------------------- */

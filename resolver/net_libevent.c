@@ -155,23 +155,29 @@ void net_stop(struct net *net)
     (void)event_base_loopbreak(net->base);
 }
 
-static int64_t clock_ms(clockid_t clock)
+static int64_t clock_us(clockid_t clock)
 {
     struct timespec now;
     (void)clock_gettime(clock, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 int64_t net_now_ms(struct net *net)
 {
     (void)net;
-    return clock_ms(CLOCK_MONOTONIC);
+    return clock_us(CLOCK_MONOTONIC) / 1000;
+}
+
+int64_t net_now_us(struct net *net)
+{
+    (void)net;
+    return clock_us(CLOCK_MONOTONIC);
 }
 
 int64_t net_wall_ms(struct net *net)
 {
     (void)net;
-    return clock_ms(CLOCK_REALTIME);
+    return clock_us(CLOCK_REALTIME) / 1000;
 }
 
 /* --- timers ---------------------------------------------------------------------------------- */

@@ -119,6 +119,11 @@ int64_t net_now_ms(struct net *net)
     return net->world->now_ms;
 }
 
+int64_t net_now_us(struct net *net)
+{
+    return net->world->now_ms * 1000;
+}
+
 int64_t net_wall_ms(struct net *net)
 {
     return WALL_START_MS + net->world->now_ms;
