@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * `guantong import [DIR] FILE...`: records from JSON Lines or CSV, streaming, in bounded memory.
+ * `guantong import [DIR] FILE...`: records from JSON Lines, CSV or the reference server's
+ * batch text, streaming, in bounded memory.
  *
  * Rows that cannot be taken go to FILE.rejected with line, column and reason (exit 6, or 7 when the
  * quota alone refused them). Ctrl-C stops after what is acknowledged and says where to go on;
@@ -142,7 +143,7 @@ static enum status load_lines(struct import *import, const char *path, const cha
         status = import_rows_open(form, lines, &rows, fault);
     }
     if (status == STATUS_OK) {
-        import_load_file(import->load, name, reject, form != IMPORT_JSONL);
+        import_load_file(import->load, name, reject, form == IMPORT_CSV);
         status = load_rows(import, name, lines, rows, fault);
     }
     take_interruption(import);
@@ -418,7 +419,7 @@ int command_import(struct command_call *call)
         return say_problem(call, PROBLEM_MISSING_ARGUMENT, "FILE");
     }
     if (format != NULL && import_rows_form(format) == IMPORT_UNKNOWN) {
-        return say_problem(call, PROBLEM_BAD_OPTION, "--format: jsonl or csv");
+        return say_problem(call, PROBLEM_BAD_OPTION, "--format: jsonl, csv or batch");
     }
     struct import import = {.call = call, .interrupt_fd = -1};
     watch_signals(&import);

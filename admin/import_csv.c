@@ -29,21 +29,15 @@ static const char *const column_names[COLUMN_COUNT] = {"handle", "index", "type"
 #define NO_FIELD SIZE_MAX
 #define ORIGINAL_MAX (4 * IMPORT_LINE_MAX) /* of a record's rows; what exceeds it is not kept */
 
-/* A growing run of bytes that keeps its room. */
-struct buffer {
-    uint8_t *data;
-    size_t len, size;
-};
-
 /* One row as the parser gave it: fields back to back. */
 struct csv_row {
-    struct buffer text;
+    struct import_text text;
     size_t starts[COLUMN_COUNT + 1];
     size_t count; /* fields seen, those past the last column too */
     bool is_whole;
     bool is_utf8;
     bool is_out_of_memory;
-    struct buffer original;
+    struct import_text original;
     uint64_t line;      /* of its beginning */
     enum status status; /* what is wrong already */
     struct fault fault;
@@ -62,29 +56,8 @@ struct import_csv {
     bool row_waits;      /* it begins the next record */
     struct arena *arena; /* of the record being put together */
     struct value *values;
-    struct buffer original;
+    struct import_text original;
 };
-
-/* --- buffers ------------------------------------------------------------------------------------
- */
-
-static bool append(struct buffer *buffer, struct bytes more)
-{
-    if (more.len > buffer->size - buffer->len) {
-        size_t size = (buffer->len + more.len) * 2 + 256;
-        uint8_t *larger = realloc(buffer->data, size);
-        if (larger == NULL) {
-            return false;
-        }
-        buffer->data = larger;
-        buffer->size = size;
-    }
-    if (more.len > 0) {
-        memcpy(buffer->data + buffer->len, more.data, more.len);
-        buffer->len += more.len;
-    }
-    return true;
-}
 
 /* --- rows, by libcsv ----------------------------------------------------------------------------
  */
@@ -101,7 +74,7 @@ static void csv_on_field(void *text, size_t len, void *context)
     row->is_utf8 &= handle_is_utf8(bytes_of(text, len));
     if (row->count < COLUMN_COUNT) {
         row->starts[row->count] = row->text.len;
-        row->is_out_of_memory |= !append(&row->text, bytes_of(text, len));
+        row->is_out_of_memory |= !import_text_append(&row->text, bytes_of(text, len));
         row->starts[row->count + 1] = row->text.len;
     }
     row->count++;
@@ -193,12 +166,12 @@ static void row_keep_line(struct import_csv *reader, enum status status, const s
     }
     if (status == STATUS_NO_ROOM) {
         parse_line(reader); /* its start: the handle is in it */
-        row->is_out_of_memory |= !append(&row->original, text);
+        row->is_out_of_memory |= !import_text_append(&row->original, text);
         row_break(reader);
         return;
     }
     if (row->original.len + text.len <= IMPORT_LINE_MAX) {
-        row->is_out_of_memory |= !append(&row->original, text);
+        row->is_out_of_memory |= !import_text_append(&row->original, text);
         return;
     }
     row_refuse(row, STATUS_NO_ROOM, row->count + 1,
@@ -282,22 +255,6 @@ static struct bytes trimmed(struct bytes text)
     return text;
 }
 
-static bool parse_number(struct bytes text, uint32_t *out)
-{
-    uint64_t number = 0;
-    if (text.len == 0 || text.len > 10) {
-        return false;
-    }
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9') {
-            return false;
-        }
-        number = number * 10 + (uint64_t)(text.data[i] - '0');
-    }
-    *out = (uint32_t)number;
-    return number <= INT32_MAX;
-}
-
 static void refuse_field(struct import_csv *reader, enum column column, const char *reason)
 {
     struct fault fault;
@@ -311,11 +268,11 @@ static void row_value(struct import_csv *reader, struct value *value)
     struct bytes ttl = trimmed(row_field(reader, COLUMN_TTL));
     struct bytes permissions = trimmed(row_field(reader, COLUMN_PERMISSIONS));
     *value = (struct value){.ttl = VALUE_TTL_DEFAULT, .permissions = VALUE_PERMISSIONS_DEFAULT};
-    if (!parse_number(trimmed(row_field(reader, COLUMN_INDEX)), &value->index) ||
+    if (!import_text_number(trimmed(row_field(reader, COLUMN_INDEX)), &value->index) ||
         value->index == 0) {
         refuse_field(reader, COLUMN_INDEX, "a number from 1 on is expected");
     }
-    if (ttl.len > 0 && !parse_number(ttl, &value->ttl)) {
+    if (ttl.len > 0 && !import_text_number(ttl, &value->ttl)) {
         refuse_field(reader, COLUMN_TTL, "seconds are expected");
     }
     if (permissions.len > 0 &&
@@ -372,7 +329,7 @@ static enum status add_row(struct import_csv *reader, struct import_row *record,
     }
     struct bytes original = bytes_of(row->original.data, row->original.len);
     if (reader->original.len + original.len <= ORIGINAL_MAX &&
-        !append(&reader->original, original)) {
+        !import_text_append(&reader->original, original)) {
         return STATUS_NO_MEMORY;
     }
     if (status == STATUS_OK && row->status != STATUS_OK) {

@@ -31,7 +31,7 @@ enum import_form { IMPORT_UNKNOWN, IMPORT_JSONL, IMPORT_CSV, IMPORT_BATCH };
 /* By the name's ending, else by the first bytes. */
 enum import_form import_rows_guess(const char *path, struct bytes start);
 
-/* The words of --format; IMPORT_UNKNOWN for others. */
+/* The words of --format (jsonl, csv, batch); IMPORT_UNKNOWN for others. */
 enum import_form import_rows_form(const char *word);
 
 /* Borrows `lines`. NOT_SUPPORTED when the file cannot be of this form (a CSV without its header):
@@ -48,9 +48,23 @@ void import_rows_close(struct import_rows *rows);
 /* Says that a text is not UTF-8, and what to do when it looks like GB18030. */
 enum status import_rows_not_utf8(struct bytes text, struct fault *fault);
 
+/* A growing run of bytes that keeps its room; the owner frees `data`. False when memory is out. */
+struct import_text {
+    uint8_t *data;
+    size_t len, size;
+};
+bool import_text_append(struct import_text *text, struct bytes more);
+
+/* Digits up to 2^31 - 1, nothing else. */
+bool import_text_number(struct bytes text, uint32_t *out_number);
+
 /* --- the forms ----------------------------------------------------------------------------------
  */
 enum status import_jsonl_open(struct import_lines *lines, struct import_rows **out_rows,
                               struct fault *fault);
 enum status import_csv_open(struct import_lines *lines, struct import_rows **out_rows,
                             struct fault *fault);
+enum status import_batch_open(struct import_lines *lines, struct import_rows **out_rows,
+                              struct fault *fault);
+/* Does a file that begins so hold batch operations? */
+bool import_batch_begins(struct bytes start);
