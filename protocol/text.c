@@ -179,10 +179,18 @@ static struct tm broken_down(int64_t seconds)
     return tm;
 }
 
-void text_time_s(int64_t seconds, char out[TEXT_TIME_LEN])
+/* "2026-11-21T09:20:54"; strftime does not pad years below 1000. */
+static int put_time(int64_t seconds, char out[TEXT_TIME_LEN])
 {
     struct tm tm = broken_down(seconds);
-    (void)strftime(out, TEXT_TIME_LEN, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    return snprintf(out, TEXT_TIME_LEN, "%04d-%02d-%02dT%02d:%02d:%02d", tm.tm_year + 1900,
+                    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+void text_time_s(int64_t seconds, char out[TEXT_TIME_LEN])
+{
+    size_t len = (size_t)put_time(seconds, out);
+    (void)snprintf(out + len, TEXT_TIME_LEN - len, "Z");
 }
 
 void text_time_ms(int64_t milliseconds, char out[TEXT_TIME_LEN])
@@ -193,8 +201,7 @@ void text_time_ms(int64_t milliseconds, char out[TEXT_TIME_LEN])
         rest += 1000;
         seconds--;
     }
-    struct tm tm = broken_down(seconds);
-    size_t len = strftime(out, TEXT_TIME_LEN, "%Y-%m-%dT%H:%M:%S", &tm);
+    size_t len = (size_t)put_time(seconds, out);
     (void)snprintf(out + len, TEXT_TIME_LEN - len, ".%03dZ", (int)rest);
 }
 
