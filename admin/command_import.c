@@ -387,7 +387,7 @@ static int stopped(struct import *import, enum status status, const char *path,
         return say_problem(call, status == STATUS_SYSTEM ? PROBLEM_FILE : PROBLEM_FILE_FORM,
                            detail.text);
     }
-    return say_status(call, status, path, fault);
+    return say_status(call, status, call->directory, fault); /* the store or its daemon */
 }
 
 static int run(struct import *import)
