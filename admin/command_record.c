@@ -256,7 +256,26 @@ struct event {
     uint64_t position;
     bool is_deletion;
     bool is_current;
+    struct bytes values; /* encoded; none for a deletion */
 };
+
+/* The public values of a version as JSON; an empty list when they cannot be read. */
+static json_t *event_values(struct look *look, const struct event *event)
+{
+    json_t *list = json_array();
+    struct record record = {.handle = look->handle};
+    struct wire_reader r = wire_read(event->values);
+    if (event->values.len == 0 ||
+        value_list_decode(&r, look->call->arena, &record.values, &record.count) != STATUS_OK) {
+        return list;
+    }
+    (void)filter(&record);
+    for (size_t i = 0; i < record.count; i++) {
+        (void)json_array_append_new(list,
+                                    value_json_encode(&record.values[i], RECORD_JSON_PERMISSIONS));
+    }
+    return list;
+}
 
 static void add_event(struct look *look, const struct event *event, struct say_table *table,
                       json_t *items)
@@ -270,12 +289,13 @@ static void add_event(struct look *look, const struct event *event, struct say_t
     const char *what = event->is_deletion ? "deleted" : "stored";
     if (call->is_json) {
         (void)json_array_append_new(
-            items, json_pack("{s:I, s:s, s:b, s:s, s:s%, s:s%, s:I}", "version",
+            items, json_pack("{s:I, s:s, s:b, s:s, s:s%, s:s%, s:I, s:o}", "version",
                              (json_int_t)event->version, "what", what, "current", event->is_current,
                              "time", time, "actor",
                              set.actor.len == 0 ? "" : (const char *)set.actor.data, set.actor.len,
                              "origin", set.origin.len == 0 ? "" : (const char *)set.origin.data,
-                             set.origin.len, "journal_position", (json_int_t)event->position));
+                             set.origin.len, "journal_position", (json_int_t)event->position,
+                             "values", event_values(look, event)));
         return;
     }
     char numbers[2][24];
@@ -297,7 +317,7 @@ static enum status find_newest(struct look *look, enum case_rule rule, struct ev
     struct record_row current;
     enum status status = registry_get_record(look->snapshot, look->handle, rule, &current);
     if (status == STATUS_OK) {
-        *out_event = (struct event){current.version, current.position, false, true};
+        *out_event = (struct event){current.version, current.position, false, true, current.values};
     }
     if (status != STATUS_HANDLE_NOT_FOUND) {
         return status;
@@ -330,7 +350,8 @@ static enum status collect(struct look *look, struct say_table *table, json_t *i
     uint64_t before = UINT64_MAX;
     while ((status = registry_get_history(look->snapshot, look->handle, rule, before, &old)) ==
            STATUS_OK) {
-        const struct event event = {old.row.version, old.row.position, old.is_deletion, false};
+        const struct event event = {old.row.version, old.row.position, old.is_deletion, false,
+                                    old.row.values};
         add_event(look, &event, table, items);
         before = old.row.version;
     }

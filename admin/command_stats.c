@@ -7,26 +7,25 @@
 #include "admin/command.h"
 #include "admin/command_reach.h"
 #include "admin/directory.h"
+#include "admin/figures.h"
 #include "admin/say.h"
 #include "resolver/metrics.h"
 
 /* One row a figure; a figure with labels one row a label. */
-static void add_rows(struct say_table *table, const char *group, json_t *figures)
+static void add_rows(struct say_table *table, json_t *figures)
 {
     const char *name = NULL;
     json_t *value = NULL;
     json_object_foreach(figures, name, value)
     {
-        char full[160];
         char number[32];
-        (void)snprintf(full, sizeof(full), "%s%s%s", group, group[0] == '\0' ? "" : ".", name);
         if (json_is_object(value)) {
             const char *label = NULL;
             json_t *part = NULL;
             json_object_foreach(value, label, part)
             {
                 char labelled[256];
-                (void)snprintf(labelled, sizeof(labelled), "%s.%s", full, label);
+                (void)snprintf(labelled, sizeof(labelled), "%s.%s", name, label);
                 (void)snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT,
                                json_integer_value(part));
                 const char *cells[] = {labelled, number};
@@ -35,7 +34,7 @@ static void add_rows(struct say_table *table, const char *group, json_t *figures
             continue;
         }
         (void)snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-        const char *cells[] = {full, number};
+        const char *cells[] = {name, number};
         say_table_row(table, cells);
     }
 }
@@ -52,8 +51,8 @@ static int show_figures(struct command_call *call)
     }
     const char *headings[] = {say_text(call, "FIGURE", "指标"), say_text(call, "VALUE", "值")};
     struct say_table *table = say_table_new(headings, 2);
-    add_rows(table, "", json_object_get(result, "requests"));
-    add_rows(table, "store", json_object_get(result, "store"));
+    add_rows(table, json_object_get(result, "requests"));
+    add_rows(table, json_object_get(result, "store"));
     say_table_print(table, call->out);
     json_decref(result);
     return EXIT_OK;
@@ -82,6 +81,7 @@ int command_stats(struct command_call *call)
             return say_problem(call, PROBLEM_TOO_MANY_ARGUMENTS, call->arguments[0]);
         }
         metrics_write_reference(call->out);
+        figures_write_reference(call->out);
         return EXIT_OK;
     }
     if (!directory_is_node(call->directory)) {

@@ -10,6 +10,7 @@
 
 #include "admin/command_forward.h"
 #include "admin/control_parts.h"
+#include "admin/figures.h"
 #include "protocol/text.h"
 
 typedef enum status call_function(struct control *control, json_t *arguments, json_t **out_result,
@@ -67,57 +68,8 @@ static enum status call_node_drain(struct control *control, json_t *arguments, j
 
 /* --- figures ---------------------------------------------------------------------------------- */
 
-struct figure {
-    const char *name; /* of the OpenMetrics family, without guantong_ and _total */
-    const char *help;
-    bool is_counter;
-    uint64_t value;
-};
-
-#define FIGURE_COUNT 17
-
-static void gather(struct control *control, const struct registry_figures *store,
-                   struct figure out[FIGURE_COUNT])
-{
-    struct committer_figures commits;
-    committer_figures(node_committer(control->options.node), &commits);
-    const struct figure figures[FIGURE_COUNT] = {
-        {"records", "Records stored.", false, store->records},
-        {"prefixes", "Prefixes known.", false, store->prefixes},
-        {"history_rows", "Superseded records kept.", false, store->history_rows},
-        {"tombstones", "Deleted handles remembered.", false, store->tombstones},
-        {"journal_sets", "Change sets in the journal.", false, store->journal_sets},
-        {"journal_head", "Position of the newest journal item.", false, store->journal_head},
-        {"store_map_bytes", "Ceiling of the store's file.", false, store->map_bytes},
-        {"store_used_bytes", "Bytes of the store in use.", false, store->used_bytes},
-        {"store_readers", "Read transactions open.", false, store->readers},
-        {"store_oldest_reader_lag", "Transactions the oldest reader is behind.", false,
-         store->oldest_reader_lag},
-        {"store_refuses_writes", "1 after a failed sync, until restart.", false,
-         store->refuses_writes ? 1 : 0},
-        {"commit_groups", "Transactions committed.", true, commits.groups},
-        {"commit_sets", "Change sets committed or judged.", true, commits.sets},
-        {"commit_items", "Items committed.", true, commits.items},
-        {"commit_refused_sets", "Change sets refused for lack of room in the queue.", true,
-         commits.refused_sets},
-        {"commit_conflicts", "Change sets sent back because something changed meanwhile.", true,
-         commits.conflicts},
-        {"commit_queued_sets", "Change sets waiting.", false, commits.queued_sets},
-    };
-    memcpy(out, figures, sizeof(figures));
-}
-
-static json_t *figures_json(const struct figure *figures)
-{
-    json_t *object = json_object();
-    for (size_t i = 0; i < FIGURE_COUNT; i++) {
-        (void)json_object_set_new(object, figures[i].name,
-                                  json_integer((json_int_t)figures[i].value));
-    }
-    return object;
-}
-
-static json_t *figures_openmetrics(struct control *control, const struct figure *figures)
+static json_t *openmetrics(struct control *control, const struct registry_figures *store,
+                           const struct committer_figures *commits)
 {
     char *text = NULL;
     size_t len = 0;
@@ -126,13 +78,7 @@ static json_t *figures_openmetrics(struct control *control, const struct figure 
         return NULL;
     }
     metrics_openmetrics(node_metrics(control->options.node), out);
-    for (size_t i = 0; i < FIGURE_COUNT; i++) {
-        const struct figure *figure = &figures[i];
-        (void)fprintf(out, "# TYPE guantong_%s %s\n# HELP guantong_%s %s\nguantong_%s%s %llu\n",
-                      figure->name, figure->is_counter ? "counter" : "gauge", figure->name,
-                      figure->help, figure->name, figure->is_counter ? "_total" : "",
-                      (unsigned long long)figure->value);
-    }
+    figures_openmetrics(store, commits, out);
     (void)fputs("# EOF\n", out);
     json_t *result = fclose(out) == 0 ? json_pack("{s:s}", "openmetrics", text) : NULL;
     free(text);
@@ -143,19 +89,19 @@ static enum status call_stats(struct control *control, json_t *arguments, json_t
                               struct fault *fault)
 {
     struct registry_figures store;
-    struct figure figures[FIGURE_COUNT];
+    struct committer_figures commits;
     enum status status = registry_figures(control->options.registry, &store);
     if (status != STATUS_OK) {
         return fault_set(fault, status, "%s", "the store's figures");
     }
-    gather(control, &store, figures);
+    committer_figures(node_committer(control->options.node), &commits);
     if (json_is_true(json_object_get(arguments, "openmetrics"))) {
-        *out_result = figures_openmetrics(control, figures);
+        *out_result = openmetrics(control, &store, &commits);
         return STATUS_OK;
     }
     *out_result =
         json_pack("{s:o, s:o}", "requests", metrics_json(node_metrics(control->options.node)),
-                  "store", figures_json(figures));
+                  "store", figures_json(&store, &commits));
     return STATUS_OK;
 }
 

@@ -251,7 +251,7 @@ void metrics_write_reference(FILE *out)
 {
     fputs(
         "# Metrics\n\n"
-        "Made from `resolver/metrics.def`. `guantong stats` shows the short names, `--openmetrics` "
+        "Made from `resolver/metrics.def` and `admin/figures.def`. `guantong stats` shows the short names, `--openmetrics` "
         "these.\n\n"
         "| metric | kind | label | meaning |\n|---|---|---|---|\n",
         out);
