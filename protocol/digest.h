@@ -28,7 +28,8 @@ struct digest {
 enum digest_algorithm digest_algorithm_for(struct message_version version);
 
 /* ERROR when the library refuses the algorithm (MD5 under FIPS). */
-enum status digest_compute(enum digest_algorithm algorithm, struct bytes data, struct digest *out_digest);
+enum status digest_compute(enum digest_algorithm algorithm, struct bytes data,
+                           struct digest *out_digest);
 
 /* The prefix of a body: algorithm byte ‖ digest; MD5_OLD: int4 16 ‖ digest. */
 void digest_encode(struct wire_writer *w, const struct digest *digest);
@@ -38,4 +39,5 @@ enum status digest_decode(struct wire_reader *r, struct digest *out_digest);
 enum status digest_sha256(const struct bytes *runs, size_t count, uint8_t out[32]);
 
 /* HMAC-SHA256 of the concatenation. */
-enum status digest_hmac_sha256(struct bytes key, const struct bytes *runs, size_t count, uint8_t out[32]);
+enum status digest_hmac_sha256(struct bytes key, const struct bytes *runs, size_t count,
+                               uint8_t out[32]);

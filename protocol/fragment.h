@@ -22,10 +22,10 @@ void fragment_envelope(const struct envelope *whole, uint32_t sequence,
                        uint8_t out[MESSAGE_ENVELOPE_LEN]);
 
 enum fragment_kind {
-    FRAGMENT_WHOLE,     /* this datagram is the message */
-    FRAGMENT_PIECE,     /* well-formed piece of a larger one */
-    FRAGMENT_BAD,       /* impossible: answer 4 */
-    FRAGMENT_IGNORE,    /* drop silently */
+    FRAGMENT_WHOLE,  /* this datagram is the message */
+    FRAGMENT_PIECE,  /* well-formed piece of a larger one */
+    FRAGMENT_BAD,    /* impossible: answer 4 */
+    FRAGMENT_IGNORE, /* drop silently */
 };
 
 /* What a received datagram is; a larger message announced by messageLength counts as fragmented
@@ -34,9 +34,9 @@ enum fragment_kind fragment_classify(const struct envelope *envelope, size_t dat
 
 /* Assembly of one message. Bounded: `buffer` is allocated by the caller for message_len bytes. */
 struct fragment_set {
-    struct envelope first;          /* envelope of the first piece seen */
-    uint8_t *buffer;                /* MESSAGE_ENVELOPE_LEN + message_len bytes */
-    uint32_t missing;               /* pieces still missing */
+    struct envelope first; /* envelope of the first piece seen */
+    uint8_t *buffer;       /* MESSAGE_ENVELOPE_LEN + message_len bytes */
+    uint32_t missing;      /* pieces still missing */
     uint8_t seen[(FRAGMENT_COUNT_MAX + 7) / 8];
 };
 

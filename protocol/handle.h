@@ -10,8 +10,8 @@
 #include "protocol/bytes.h"
 #include "protocol/status.h"
 
-#define HANDLE_MAX 2048          /* bytes of a whole handle, protocol.md §1.1 */
-#define HANDLE_PREFIX_MAX 255    /* bytes of a prefix, design §4 rule 4 */
+#define HANDLE_MAX 2048       /* bytes of a whole handle, protocol.md §1.1 */
+#define HANDLE_PREFIX_MAX 255 /* bytes of a prefix, design §4 rule 4 */
 #define HANDLE_EXPANDED_MAX (HANDLE_MAX + 5)
 
 /* How the suffix is compared; prefixes and names starting "0." always fold (ASCII only). */
@@ -41,7 +41,8 @@ struct bytes handle_parent_prefix(struct bytes prefix);
 /* The prefix whose home decides who answers for `handle`: x for 0.NA/x, else the prefix part. */
 struct bytes handle_governing_prefix(struct bytes handle);
 
-/* True when `prefix` equals `ancestor` or is derived from it (a.b.c from a.b; ASCII case folded). */
+/* True when `prefix` equals `ancestor` or is derived from it (a.b.c from a.b; ASCII case folded).
+ */
 bool handle_is_under(struct bytes prefix, struct bytes ancestor);
 
 /* May this handle be created? Strict UTF-8, length, non-empty prefix of segments without '/',
@@ -59,4 +60,5 @@ bool handle_is_utf8(struct bytes text);
 uint32_t handle_hash(struct bytes name, enum hash_option option);
 
 /* "300:20.1000/u1" -> index 300, handle; without an index 0. STATUS_BAD_SYNTAX. */
-enum status handle_parse_reference(struct bytes text, uint32_t *out_index, struct bytes *out_handle);
+enum status handle_parse_reference(struct bytes text, uint32_t *out_index,
+                                   struct bytes *out_handle);

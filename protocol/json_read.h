@@ -22,8 +22,9 @@ struct json_path {
 enum status json_read_fail(struct fault *fault, enum status status, const struct json_path *path,
                            const char *what);
 
-/* The outcome of a decoder that names its own members in `inner`: "values[2].data.value: n: <what>".
- * NOT_SUPPORTED becomes INVALID_VALUE: here it is one value among others that is refused. */
+/* The outcome of a decoder that names its own members in `inner`: "values[2].data.value: n:
+ * <what>". NOT_SUPPORTED becomes INVALID_VALUE: here it is one value among others that is refused.
+ */
 enum status json_read_nested(struct fault *fault, enum status status, const struct json_path *path,
                              const struct fault *inner);
 

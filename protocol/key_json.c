@@ -24,10 +24,11 @@ static const struct jwk_row {
     const char *kind;       /* "kty" */
     const char *type;       /* of the record */
     const char *members[5]; /* in the record's order */
+    size_t shown[4];        /* places in `members`, in the order the reference server writes */
     enum pubkey_kind pubkey;
 } rows[] = {
-    {"RSA", "RSA_PUB_KEY", {"e", "n", NULL}, PUBKEY_RSA},
-    {"DSA", "DSA_PUB_KEY", {"q", "p", "g", "y", NULL}, PUBKEY_DSA},
+    {"RSA", "RSA_PUB_KEY", {"e", "n", NULL}, {1, 0}, PUBKEY_RSA},
+    {"DSA", "DSA_PUB_KEY", {"q", "p", "g", "y", NULL}, {3, 1, 0, 2}, PUBKEY_DSA},
 };
 
 static struct bytes without_zeros(struct bytes number)
@@ -190,8 +191,9 @@ static json_t *build(const struct jwk_row *row, const struct pubkey *key, struct
 {
     json_t *jwk = json_pack("{s:s}", "kty", row->kind);
     for (size_t i = 0; jwk != NULL && row->members[i] != NULL; i++) {
-        char *text = text_base64url(arena, without_zeros(key->fields[i]));
-        if (text == NULL || json_object_set_new(jwk, row->members[i], json_string(text)) != 0) {
+        size_t at = row->shown[i];
+        char *text = text_base64url(arena, without_zeros(key->fields[at]));
+        if (text == NULL || json_object_set_new(jwk, row->members[at], json_string(text)) != 0) {
             json_decref(jwk);
             return NULL;
         }

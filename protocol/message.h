@@ -14,11 +14,11 @@
 
 #define MESSAGE_ENVELOPE_LEN 20
 #define MESSAGE_HEADER_LEN 24
-#define MESSAGE_MAX 262144                               /* bytes after the envelope */
+#define MESSAGE_MAX 262144 /* bytes after the envelope */
 #define MESSAGE_PACKET_MAX (MESSAGE_ENVELOPE_LEN + MESSAGE_MAX)
-#define MESSAGE_EXPIRY_S 43200                           /* our answers' expiration: now + 12 h */
+#define MESSAGE_EXPIRY_S 43200 /* our answers' expiration: now + 12 h */
 #define MESSAGE_SERIAL_UNKNOWN 0xffff
-#define MESSAGE_VERSION_MAJOR 2                          /* what we speak: 2.11 */
+#define MESSAGE_VERSION_MAJOR 2 /* what we speak: 2.11 */
 #define MESSAGE_VERSION_MINOR 11
 
 /* Operation flags, protocol.md §4.2. */
@@ -47,23 +47,23 @@ struct message_version {
 
 struct envelope {
     struct message_version version;
-    struct message_version suggested;    /* as the bytes say; major 0: not given */
+    struct message_version suggested; /* as the bytes say; major 0: not given */
     bool is_compressed;
     bool is_encrypted;
-    bool is_truncated;                   /* a fragment (UDP) */
+    bool is_truncated; /* a fragment (UDP) */
     uint32_t session_id;
     uint32_t request_id;
-    uint32_t sequence;                   /* fragment number */
-    uint32_t message_len;                /* of the complete message after the envelope */
+    uint32_t sequence;    /* fragment number */
+    uint32_t message_len; /* of the complete message after the envelope */
 };
 
 struct header {
     uint32_t opcode;
-    uint32_t response_code;              /* 0 in requests */
-    uint32_t flags;                      /* enum message_flag */
+    uint32_t response_code; /* 0 in requests */
+    uint32_t flags;         /* enum message_flag */
     uint16_t site_serial;
     uint8_t recursion_count;
-    uint32_t expiration;                 /* seconds since 1970 */
+    uint32_t expiration; /* seconds since 1970 */
 };
 
 /* protocol.md §4.5. */
@@ -73,15 +73,15 @@ struct credential {
     uint16_t options;
     struct bytes signer;
     uint32_t counter;
-    struct bytes type;                   /* HS_SIGNED, HS_MAC */
-    struct bytes algorithm;              /* as sent: a name, or one byte 01/02/03 */
+    struct bytes type;      /* HS_SIGNED, HS_MAC */
+    struct bytes algorithm; /* as sent: a name, or one byte 01/02/03 */
     struct bytes signature;
 };
 
 struct message {
     struct envelope envelope;
     struct header header;
-    struct bytes digested;               /* header ‖ body: what digests and signatures cover */
+    struct bytes digested; /* header ‖ body: what digests and signatures cover */
     struct bytes body;
     struct credential credential;
 };
@@ -101,9 +101,9 @@ enum status envelope_decode(struct bytes packet, struct envelope *out_envelope);
 void envelope_encode(struct wire_writer *w, const struct envelope *envelope);
 
 /* A whole unencrypted message with its envelope (fragments reassembled). PROTOCOL_ERROR: lengths
- * that lie, trailing bytes, compression, cipher text; INVALID_CREDENTIAL: unknown credential version
- * or type, and lengths lying inside the credential of a message that names a session.
- * A missing credential section (message ends right after the body) is accepted. */
+ * that lie, trailing bytes, compression, cipher text; INVALID_CREDENTIAL: unknown credential
+ * version or type, and lengths lying inside the credential of a message that names a session. A
+ * missing credential section (message ends right after the body) is accepted. */
 enum status message_decode(struct bytes packet, struct message *out_message);
 
 /* Envelope with a length to be patched, and header: the body is written behind it. */

@@ -17,22 +17,22 @@ enum pubkey_kind {
     PUBKEY_RSA,
     PUBKEY_DSA,
     PUBKEY_DH,
-    PUBKEY_SM2,      /* SM2_PUB_KEY with PEM or DER inside */
-    PUBKEY_SM9,      /* identity text; stored and returned untouched */
-    PUBKEY_EC,       /* local extra: EC_PUB_KEY with DER SubjectPublicKeyInfo (NIST curves) */
-    PUBKEY_PEM,      /* nothing but PEM text */
-    PUBKEY_UNKNOWN,  /* well-formed `string type ‖ flags ‖ ...` of a type we do not know */
+    PUBKEY_SM2,     /* SM2_PUB_KEY with PEM or DER inside */
+    PUBKEY_SM9,     /* identity text; stored and returned untouched */
+    PUBKEY_EC,      /* local extra: EC_PUB_KEY with DER SubjectPublicKeyInfo (NIST curves) */
+    PUBKEY_PEM,     /* nothing but PEM text */
+    PUBKEY_UNKNOWN, /* well-formed `string type ‖ flags ‖ ...` of a type we do not know */
 };
 
 /* The fields as encoded; which are used depends on the kind (RSA: exponent, modulus; DSA: q, p, g,
  * y; DH: y, p, g; SM2, EC: spki; SM9: identity). */
 struct pubkey {
     enum pubkey_kind kind;
-    struct bytes type;           /* "RSA_PUB_KEY"; empty for bare PEM */
+    struct bytes type; /* "RSA_PUB_KEY"; empty for bare PEM */
     uint16_t flags;
-    struct bytes fields[4];      /* in encoding order */
+    struct bytes fields[4]; /* in encoding order */
     size_t field_count;
-    struct bytes trailer;        /* RSA: 0 or more zero bytes, 4 from the reference server */
+    struct bytes trailer; /* RSA: 0 or more zero bytes, 4 from the reference server */
 };
 
 /* INVALID_VALUE when the bytes are no key record. */

@@ -9,8 +9,8 @@
 #define PUBKEY_NUMBERS_MAX 8
 
 struct pubkey_number {
-    const char *name;       /* OSSL_PKEY_PARAM_... */
-    struct bytes value;     /* big-endian, unsigned */
+    const char *name;   /* OSSL_PKEY_PARAM_... */
+    struct bytes value; /* big-endian, unsigned */
 };
 
 /* `selection`: EVP_PKEY_PUBLIC_KEY or EVP_PKEY_KEYPAIR. INVALID_VALUE when OpenSSL refuses. */

@@ -16,8 +16,8 @@
 #include "protocol/value.h"
 
 enum record_json_option {
-    RECORD_JSON_HEX = 1,           /* binary data as hex instead of base64 */
-    RECORD_JSON_PERMISSIONS = 2,   /* write permissions always, not only when they differ */
+    RECORD_JSON_HEX = 1,         /* binary data as hex instead of base64 */
+    RECORD_JSON_PERMISSIONS = 2, /* write permissions always, not only when they differ */
 };
 
 /* Defaults: ttl 86400 relative, permissions 1110, timestamp `now_s`; a timestamp given is kept.

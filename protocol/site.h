@@ -15,14 +15,14 @@ enum site_interface_use { SITE_OUT_OF_SERVICE = 0, SITE_ADMIN = 1, SITE_QUERY = 
 #define SITE_MULTI_PRIMARY 0x40
 
 struct site_interface {
-    uint8_t use;            /* enum site_interface_use */
-    uint8_t protocol;       /* enum site_protocol */
+    uint8_t use;      /* enum site_interface_use */
+    uint8_t protocol; /* enum site_protocol */
     uint32_t port;
 };
 
 struct site_server {
     uint32_t id;
-    uint8_t address[16];    /* IPv6, or IPv4 as 12 zero bytes ‖ 4; ::ffff:a.b.c.d is read as IPv4 */
+    uint8_t address[16]; /* IPv6, or IPv4 as 12 zero bytes ‖ 4; ::ffff:a.b.c.d is read as IPv4 */
     struct bytes public_key; /* HS_PUBKEY record, may be empty */
     struct site_interface *interfaces;
     size_t interface_count;
@@ -34,12 +34,12 @@ struct site_attribute {
 };
 
 struct site {
-    uint16_t format;        /* 1 */
+    uint16_t format; /* 1 */
     uint8_t protocol_major;
     uint8_t protocol_minor;
     uint16_t serial;
-    uint8_t primary_mask;   /* SITE_PRIMARY | SITE_MULTI_PRIMARY */
-    uint8_t hash_option;    /* enum hash_option */
+    uint8_t primary_mask; /* SITE_PRIMARY | SITE_MULTI_PRIMARY */
+    uint8_t hash_option;  /* enum hash_option */
     struct bytes hash_filter;
     struct site_attribute *attributes;
     size_t attribute_count;

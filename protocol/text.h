@@ -7,7 +7,7 @@
 #include "protocol/arena.h"
 #include "protocol/status.h"
 
-#define TEXT_TIME_LEN 25   /* "2026-11-21T09:20:54.123Z" and the NUL */
+#define TEXT_TIME_LEN 25 /* "2026-11-21T09:20:54.123Z" and the NUL */
 
 /* NUL-terminated results in the arena, NULL when it is full. */
 char *text_hex(struct arena *arena, struct bytes data);

@@ -11,11 +11,11 @@
 #include "protocol/status.h"
 #include "protocol/wire.h"
 
-#define VALUE_SMALLEST 26           /* bytes of a value with empty type, data and references */
+#define VALUE_SMALLEST 26 /* bytes of a value with empty type, data and references */
 #define VALUE_REFERENCE_SMALLEST 8
-#define VALUE_COUNT_MAX 2048        /* values of one handle, protocol.md §14 row 40 */
-#define VALUE_TYPE_MAX 255          /* bytes, §14 row 41 */
-#define VALUE_TTL_DEFAULT 86400     /* seconds, relative */
+#define VALUE_COUNT_MAX 2048    /* values of one handle, protocol.md §14 row 40 */
+#define VALUE_TYPE_MAX 255      /* bytes, §14 row 41 */
+#define VALUE_TTL_DEFAULT 86400 /* seconds, relative */
 
 enum value_ttl_type { VALUE_TTL_RELATIVE = 0, VALUE_TTL_ABSOLUTE = 1 };
 
@@ -30,19 +30,19 @@ enum value_permission {
 
 struct reference {
     struct bytes handle;
-    uint32_t index;             /* 0: any value of that handle */
+    uint32_t index; /* 0: any value of that handle */
 };
 
 struct value {
-    uint32_t index;             /* > 0 when stored */
-    uint32_t timestamp;         /* seconds since 1970, last change */
-    uint8_t ttl_type;           /* enum value_ttl_type; others tolerated on read */
-    uint32_t ttl;               /* seconds, or seconds since 1970 when absolute */
+    uint32_t index;     /* > 0 when stored */
+    uint32_t timestamp; /* seconds since 1970, last change */
+    uint8_t ttl_type;   /* enum value_ttl_type; others tolerated on read */
+    uint32_t ttl;       /* seconds, or seconds since 1970 when absolute */
     uint8_t permissions;
     struct bytes type;
     struct bytes data;
     uint32_t reference_count;
-    struct bytes references;    /* encoded, `reference_count` of them, well formed */
+    struct bytes references; /* encoded, `reference_count` of them, well formed */
 };
 
 /* A handle with its values, as files and JSON carry it. */
@@ -52,7 +52,8 @@ struct record {
     size_t count;
 };
 
-/* Reads one value; on failure the reader has failed. Lengths and counts are checked, meaning is not. */
+/* Reads one value; on failure the reader has failed. Lengths and counts are checked, meaning is
+ * not. */
 enum status value_decode(struct wire_reader *r, struct value *out_value);
 void value_encode(struct wire_writer *w, const struct value *value);
 size_t value_encoded_len(const struct value *value);
@@ -89,6 +90,7 @@ bool value_type_is(struct bytes type, struct bytes base);
 bool value_is_secret(const struct value *value);
 bool value_is_public(const struct value *value);
 
-/* "1110" <-> 0x0e; "*" reads as 0x0f, anything else but four of [01] is BAD_SYNTAX. `out` holds 5. */
+/* "1110" <-> 0x0e; "*" reads as 0x0f, anything else but four of [01] is BAD_SYNTAX. `out` holds 5.
+ */
 enum status value_permissions_parse(struct bytes text, uint8_t *out_permissions);
 void value_permissions_text(uint8_t permissions, char *out);

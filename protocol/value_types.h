@@ -15,7 +15,7 @@
 
 /* How a type's data is shown and read in JSON (protocol.md §9.4). */
 enum value_format {
-    VALUE_FORMAT_TEXT,       /* string when printable, else base64 */
+    VALUE_FORMAT_TEXT, /* string when printable, else base64 */
     VALUE_FORMAT_ADMIN,
     VALUE_FORMAT_VLIST,
     VALUE_FORMAT_SITE,
@@ -31,9 +31,9 @@ enum status value_types_check(struct bytes type, struct bytes data, struct fault
 
 /* --- HS_ADMIN, §6.5 --- */
 struct admin {
-    uint16_t permissions;        /* all 16 bits kept */
+    uint16_t permissions; /* all 16 bits kept */
     struct reference identity;
-    bool is_legacy;              /* two extra zero bytes at the end, kept when re-encoded */
+    bool is_legacy; /* two extra zero bytes at the end, kept when re-encoded */
 };
 enum status admin_decode(struct bytes data, struct admin *out_admin);
 void admin_encode(struct wire_writer *w, const struct admin *admin);
@@ -41,7 +41,7 @@ void admin_encode(struct wire_writer *w, const struct admin *admin);
 /* --- HS_VLIST, §6.6: counted references, nothing behind them --- */
 struct vlist {
     uint32_t count;
-    struct bytes references;     /* walk with value_next_reference */
+    struct bytes references; /* walk with value_next_reference */
 };
 enum status vlist_decode(struct bytes data, struct vlist *out_list);
 void vlist_encode(struct wire_writer *w, const struct vlist *list);

@@ -212,7 +212,8 @@ static inline void wire_put_bytes(struct wire_writer *w, struct bytes b)
     wire_put_raw(w, b);
 }
 
-/* An encoded list of `count` elements behind its count: what wire_int_list and wire_text_list read. */
+/* An encoded list of `count` elements behind its count: what wire_int_list and wire_text_list read.
+ */
 static inline void wire_put_list(struct wire_writer *w, uint32_t count, struct bytes encoded)
 {
     wire_put_u32(w, count);

@@ -16,15 +16,15 @@ enum ask_transport { ASK_UDP, ASK_TCP };
 struct ask_options {
     struct net_address server;
     enum ask_transport transport;
-    int64_t timeout_ms;              /* for everything; 0: 10 000 */
+    int64_t timeout_ms; /* for everything; 0: 10 000 */
 };
 
 struct ask_figures {
-    unsigned attempts;               /* UDP sends, or 1 */
-    unsigned datagrams;              /* received */
+    unsigned attempts;  /* UDP sends, or 1 */
+    unsigned datagrams; /* received */
     size_t sent_bytes;
     size_t received_bytes;
-    int64_t elapsed_us;              /* from the first send (TCP: from connecting) to the answer */
+    int64_t elapsed_us; /* from the first send (TCP: from connecting) to the answer */
 };
 
 struct ask;
@@ -37,4 +37,4 @@ typedef void ask_done(void *context, enum status status, struct bytes answer,
 /* `request` is a whole packet, copied. */
 enum status ask_start(struct net *net, const struct ask_options *options, struct bytes request,
                       ask_done *done, void *context, struct ask **out_ask);
-void ask_cancel(struct ask *ask);    /* `done` is not called any more */
+void ask_cancel(struct ask *ask); /* `done` is not called any more */

@@ -15,15 +15,15 @@
 #include "resolver/metrics.h"
 #include "resolver/net.h"
 
-enum exchange_transport { EXCHANGE_UDP = 0, EXCHANGE_TCP = 1 };   /* labels of TRANSPORT metrics */
+enum exchange_transport { EXCHANGE_UDP = 0, EXCHANGE_TCP = 1 }; /* labels of TRANSPORT metrics */
 
 /* What all requests of one settings generation see; immutable while it serves. */
 struct generation {
     const struct settings *settings;
-    struct bytes site;               /* HS_SITE record of this node, what OC_GET_SITEINFO answers */
+    struct bytes site; /* HS_SITE record of this node, what OC_GET_SITEINFO answers */
     uint16_t site_serial;
-    bool is_primary;                 /* the site says so: answers carry AT */
-    uint64_t number;                 /* 1, 2, 3, ... */
+    bool is_primary; /* the site says so: answers carry AT */
+    uint64_t number; /* 1, 2, 3, ... */
     const struct settings_network *trusted;
     size_t trusted_count;
 };
@@ -31,25 +31,25 @@ struct generation {
 /* What a worker lends its exchanges. */
 struct exchange_scope {
     const struct generation *generation;
-    struct snapshot *snapshot;       /* refreshed by the worker after the read that brought the bytes */
+    struct snapshot *snapshot; /* refreshed by the worker after the read that brought the bytes */
     struct metrics_slot *metrics;
-    struct arena *arena;             /* reset by the worker between exchanges */
-    void (*random)(void *out, size_t len);   /* unpredictable bytes; scenario tests bring their own */
-    int64_t now_ms;                  /* wall clock of this batch */
+    struct arena *arena;                   /* reset by the worker between exchanges */
+    void (*random)(void *out, size_t len); /* unpredictable bytes; scenario tests bring their own */
+    int64_t now_ms;                        /* wall clock of this batch */
 };
 
 struct exchange {
     const struct exchange_scope *scope;
     enum exchange_transport transport;
     struct net_address peer;
-    struct bytes request;            /* envelope ‖ message, reassembled */
-    struct wire_writer reply;        /* room for up to MESSAGE_PACKET_MAX; bytes are appended */
+    struct bytes request;     /* envelope ‖ message, reassembled */
+    struct wire_writer reply; /* room for up to MESSAGE_PACKET_MAX; bytes are appended */
 
     /* filled while it runs */
     struct message message;
     struct envelope answer_envelope;
     struct header answer_header;
-    enum status outcome;             /* what was answered, for metrics and tests */
+    enum status outcome; /* what was answered, for metrics and tests */
 };
 
 /* OK: one answer stands in `reply`. DROP: no answer is to leave (UDP: silence, TCP: close). */
@@ -72,5 +72,6 @@ enum status exchange_refuse(struct exchange *x, enum status outcome, const char 
 /* 402 with request digest and a fresh nonce under a fresh challenge id. */
 enum status exchange_challenge(struct exchange *x);
 
-/* The caller looks like the national SDK (protocol.md §12.3): version 2.3 suggesting 2.10 on TCP. */
+/* The caller looks like the national SDK (protocol.md §12.3): version 2.3 suggesting 2.10 on TCP.
+ */
 bool exchange_is_national(const struct exchange *x);

@@ -10,14 +10,20 @@
 #include "protocol/bytes.h"
 #include "protocol/status.h"
 
-enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+enum log_level {
+    LOG_LEVEL_ERROR,
+    LOG_LEVEL_WARNING,
+    LOG_LEVEL_NOTICE,
+    LOG_LEVEL_INFO,
+    LOG_LEVEL_DEBUG
+};
 
 struct log;
 
 struct log_options {
     enum log_level level;
     bool is_json;
-    const char *file;        /* beside stderr; NULL or empty: none */
+    const char *file; /* beside stderr; NULL or empty: none */
     bool to_stderr;
 };
 

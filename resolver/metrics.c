@@ -249,12 +249,12 @@ void metrics_openmetrics(const struct metrics *metrics, FILE *out)
 
 void metrics_write_reference(FILE *out)
 {
-    fputs(
-        "# Metrics\n\n"
-        "Made from `resolver/metrics.def` and `admin/figures.def`. `guantong stats` shows the short names, `--openmetrics` "
-        "these.\n\n"
-        "| metric | kind | label | meaning |\n|---|---|---|---|\n",
-        out);
+    fputs("# Metrics\n\n"
+          "Made from `resolver/metrics.def` and `admin/figures.def`. `guantong stats` shows the "
+          "short names, `--openmetrics` "
+          "these.\n\n"
+          "| metric | kind | label | meaning |\n|---|---|---|---|\n",
+          out);
     for (enum metric metric = 0; metric < METRIC_COUNT; metric++) {
         const struct metric_row *row = &rows[metric];
         fprintf(out, "| `guantong_%s%s` | %s | %s | %s |\n", row->name,

@@ -20,10 +20,10 @@ struct net;
 struct net_address {
     uint8_t ip[16];
     uint16_t port;
-    uint32_t scope;          /* link-local IPv6 only */
+    uint32_t scope; /* link-local IPv6 only */
 };
 
-#define NET_ADDRESS_TEXT 64  /* "[2001:db8::1%2]:2641" and the NUL */
+#define NET_ADDRESS_TEXT 64 /* "[2001:db8::1%2]:2641" and the NUL */
 
 bool net_address_is_ipv4(const struct net_address *address);
 bool net_address_is_loopback(const struct net_address *address);
@@ -40,35 +40,37 @@ void net_free(struct net *net);
 void net_run(struct net *net);
 void net_stop(struct net *net);
 
-int64_t net_now_ms(struct net *net);    /* monotonic */
-int64_t net_now_us(struct net *net);    /* the same clock, for what is told to people */
-int64_t net_wall_ms(struct net *net);   /* since 1970; for records, answers and logs */
+int64_t net_now_ms(struct net *net);  /* monotonic */
+int64_t net_now_us(struct net *net);  /* the same clock, for what is told to people */
+int64_t net_wall_ms(struct net *net); /* since 1970; for records, answers and logs */
 
 /* --- timers ---------------------------------------------------------------------------------- */
 struct net_timer;
 typedef void net_timer_fired(void *context);
 enum status net_timer_new(struct net *net, net_timer_fired *fired, void *context,
                           struct net_timer **out_timer);
-void net_timer_start(struct net_timer *timer, int64_t after_ms);   /* once; restarts a running one */
+void net_timer_start(struct net_timer *timer, int64_t after_ms); /* once; restarts a running one */
 void net_timer_stop(struct net_timer *timer);
 void net_timer_free(struct net_timer *timer);
 
-/* --- waking another thread's loop (mailboxes) --------------------------------------------------- */
+/* --- waking another thread's loop (mailboxes) ---------------------------------------------------
+ */
 struct net_wake;
 typedef void net_wake_called(void *context);
 enum status net_wake_new(struct net *net, net_wake_called *called, void *context,
                          struct net_wake **out_wake);
-void net_wake_signal(struct net_wake *wake);    /* any thread; several signals may become one call */
+void net_wake_signal(struct net_wake *wake); /* any thread; several signals may become one call */
 void net_wake_free(struct net_wake *wake);
 
-/* --- UDP ------------------------------------------------------------------------------------------- */
+/* --- UDP
+ * ------------------------------------------------------------------------------------------- */
 struct net_udp;
 struct net_datagram {
     uint8_t *data;
-    size_t len;              /* received or to send */
-    size_t size;             /* room at `data` when receiving */
+    size_t len;  /* received or to send */
+    size_t size; /* room at `data` when receiving */
     struct net_address peer;
-    struct net_address local;/* the address it came to; answers leave from it (wildcard sockets) */
+    struct net_address local; /* the address it came to; answers leave from it (wildcard sockets) */
 };
 typedef void net_udp_readable(void *context);
 /* SO_REUSEPORT, so that every worker has a socket of its own on the same port. */
@@ -79,16 +81,17 @@ void net_udp_close(struct net_udp *udp);
 struct net_address net_udp_local(const struct net_udp *udp);
 /* One recvmmsg: how many arrived, 0 when none waits. */
 size_t net_udp_receive(struct net_udp *udp, struct net_datagram *datagrams, size_t count);
-/* sendmmsg until all are sent or the kernel refuses; how many left. What the kernel refuses is lost,
- * as datagrams are. */
+/* sendmmsg until all are sent or the kernel refuses; how many left. What the kernel refuses is
+ * lost, as datagrams are. */
 size_t net_udp_send(struct net_udp *udp, const struct net_datagram *datagrams, size_t count);
 
-/* --- streams (TCP, Unix) ----------------------------------------------------------------------------- */
+/* --- streams (TCP, Unix)
+ * ----------------------------------------------------------------------------- */
 struct net_stream;
 struct net_stream_events {
     void (*readable)(void *context);
-    void (*writable)(void *context);        /* also: the connection asked for is made */
-    void (*failed)(void *context, enum status status);   /* UNREACHABLE, CLOSED, SYSTEM */
+    void (*writable)(void *context);                   /* also: the connection asked for is made */
+    void (*failed)(void *context, enum status status); /* UNREACHABLE, CLOSED, SYSTEM */
 };
 enum status net_connect(struct net *net, const struct net_address *address,
                         const struct net_stream_events *events, void *context,
@@ -102,7 +105,8 @@ void net_stream_set_events(struct net_stream *stream, const struct net_stream_ev
 /* Which callbacks are wanted; an accepted stream starts with none. */
 void net_stream_want(struct net_stream *stream, bool readable, bool writable);
 /* OK with `*out_len` > 0; PENDING: nothing now; CLOSED: end of file or reset. */
-enum status net_stream_read(struct net_stream *stream, uint8_t *buffer, size_t size, size_t *out_len);
+enum status net_stream_read(struct net_stream *stream, uint8_t *buffer, size_t size,
+                            size_t *out_len);
 /* OK with what the kernel took (possibly less); PENDING: nothing now; CLOSED. */
 enum status net_stream_write(struct net_stream *stream, struct bytes data, size_t *out_len);
 struct net_address net_stream_peer(const struct net_stream *stream);
@@ -115,17 +119,19 @@ struct net_credentials {
 enum status net_stream_credentials(const struct net_stream *stream, struct net_credentials *out);
 
 struct net_listener;
-typedef void net_accepted(void *context, struct net_stream *stream);   /* the stream is the callee's */
+typedef void net_accepted(void *context,
+                          struct net_stream *stream); /* the stream is the callee's */
 /* TCP: SO_REUSEPORT, TCP_NODELAY. */
 enum status net_listen(struct net *net, const struct net_address *address, net_accepted *accepted,
                        void *context, struct net_listener **out_listener, struct fault *fault);
 /* Replaces a socket file nobody listens on; mode 0660. */
-enum status net_listen_unix(struct net *net, const char *path, net_accepted *accepted, void *context,
-                            struct net_listener **out_listener, struct fault *fault);
+enum status net_listen_unix(struct net *net, const char *path, net_accepted *accepted,
+                            void *context, struct net_listener **out_listener, struct fault *fault);
 struct net_address net_listener_local(const struct net_listener *listener);
 void net_listener_close(struct net_listener *listener);
 
-/* --- signals: the main thread's net only ---------------------------------------------------------------- */
+/* --- signals: the main thread's net only
+ * ---------------------------------------------------------------- */
 struct net_signal;
 typedef void net_signalled(void *context);
 enum status net_signal_new(struct net *net, int number, net_signalled *signalled, void *context,

@@ -16,9 +16,9 @@
 struct node;
 
 struct node_options {
-    const struct settings *settings;   /* borrowed until the next reload or the end */
-    struct registry *registry;         /* borrowed until node_free; opened for writing */
-    struct log *log;                   /* borrowed until node_free */
+    const struct settings *settings; /* borrowed until the next reload or the end */
+    struct registry *registry;       /* borrowed until node_free; opened for writing */
+    struct log *log;                 /* borrowed until node_free */
 };
 
 /* Opens every listener (so that a port in use is told at once), starts workers and committer.
@@ -41,4 +41,4 @@ size_t node_worker_count(const struct node *node);
 struct committer *node_committer(struct node *node);
 struct metrics *node_metrics(struct node *node);
 uint64_t node_generation(const struct node *node);
-int64_t node_started_ms(const struct node *node);   /* wall clock */
+int64_t node_started_ms(const struct node *node); /* wall clock */

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "run_command.h"
+#include "tests/unit/admin/run_command.h"
 
 #include "admin/control.h"
 #include "admin/directory.h"

@@ -2,7 +2,7 @@
  *
  * The grammar: words, options, directory, help, and the table itself.
  */
-#include "run_command.h"
+#include "tests/unit/admin/run_command.h"
 
 /* --- the table -------------------------------------------------------------------------------- */
 

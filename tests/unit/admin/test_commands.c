@@ -2,7 +2,7 @@
  *
  * The commands as a user meets them, without a daemon: init, prefix, record, journal, conf.
  */
-#include "run_node.h"
+#include "tests/unit/admin/run_node.h"
 
 static int make(void **state)
 {

@@ -2,7 +2,7 @@
  *
  * The control socket: calls, change sets, and peers that mean no good.
  */
-#include "run_node.h"
+#include "tests/unit/admin/run_node.h"
 
 #include <fcntl.h>
 #include <poll.h>

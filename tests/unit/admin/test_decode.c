@@ -2,7 +2,7 @@
  *
  * `guantong decode`: every captured message is taken apart to its end; damage is found and placed.
  */
-#include "run_command.h"
+#include "tests/unit/admin/run_command.h"
 
 #include <dirent.h>
 

@@ -2,7 +2,7 @@
  *
  * A node's directory: paths, recognition, and the care taken of key files.
  */
-#include "run_command.h"
+#include "tests/unit/admin/run_command.h"
 
 #include "admin/directory.h"
 

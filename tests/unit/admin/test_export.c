@@ -2,7 +2,7 @@
  *
  * `guantong export`: what comes out, what stays in, and that it goes back in as it was.
  */
-#include "run_command.h"
+#include "tests/unit/admin/run_command.h"
 
 struct place {
     char scratch[64];

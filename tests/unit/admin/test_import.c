@@ -2,7 +2,7 @@
  *
  * `guantong import` as a user types it, on real directories: what is counted, refused and told.
  */
-#include "run_command.h"
+#include "tests/unit/admin/run_command.h"
 
 #include "admin/import_notes.h"
 #include "admin/import_seen.h"

@@ -2,7 +2,7 @@
  *
  * `guantong resolve`: the request it makes of its words, and what it makes of answers.
  */
-#include "run_command.h"
+#include "tests/unit/admin/run_command.h"
 
 #include "admin/resolve_print.h"
 #include "protocol/opcode.h"

@@ -2,7 +2,7 @@
  *
  * Problems, tables and printable text of the command line.
  */
-#include "run_command.h"
+#include "tests/unit/admin/run_command.h"
 
 #include "admin/say.h"
 

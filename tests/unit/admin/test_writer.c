@@ -2,7 +2,7 @@
  *
  * Writes of one command: into the store, through the daemon, and dry.
  */
-#include "run_node.h"
+#include "tests/unit/admin/run_node.h"
 
 struct told {
     size_t sets;

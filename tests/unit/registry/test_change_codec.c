@@ -2,7 +2,7 @@
  *
  * A change set over the control socket: everything asked arrives; nothing malformed does.
  */
-#include "store_fixture.h"
+#include "tests/unit/registry/store_fixture.h"
 
 static struct change_set *sample(void)
 {

@@ -2,7 +2,7 @@
  *
  * What a change set meets and does: modes, versions, unchanged rows, time stamps, homes, re-use.
  */
-#include "store_fixture.h"
+#include "tests/unit/registry/store_fixture.h"
 
 #define VALUE_AT 4 /* behind the count */
 #define TIMESTAMP_AT 8

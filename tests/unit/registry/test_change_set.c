@@ -2,7 +2,7 @@
  *
  * Building a change set: limits, judgement of what is put in, one item per key.
  */
-#include "store_fixture.h"
+#include "tests/unit/registry/store_fixture.h"
 
 static void set_with_the_same_handle_twice_refuses_the_second(void **state)
 {

@@ -2,7 +2,7 @@
  *
  * The committer: many threads with one, reading one's own writes, full queues, stopping.
  */
-#include "store_fixture.h"
+#include "tests/unit/registry/store_fixture.h"
 
 #include <pthread.h>
 

@@ -2,7 +2,7 @@
  *
  * CRC-32C against its published vectors (RFC 3720 B.4), and both ways of computing it together.
  */
-#include "store_fixture.h"
+#include "tests/unit/registry/store_fixture.h"
 
 #include "registry/crc32c.h"
 

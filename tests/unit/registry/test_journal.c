@@ -2,7 +2,7 @@
  *
  * Reading the journal: sets by position, items, audit rows, damaged rows.
  */
-#include "store_fixture.h"
+#include "tests/unit/registry/store_fixture.h"
 
 #include "registry/journal_row.h"
 #include "registry/store.h"

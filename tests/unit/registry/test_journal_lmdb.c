@@ -4,7 +4,7 @@
  *
  * The calls LMDB writes with are defined here, so that the n-th of them can be made to fail.
  */
-#include "store_fixture.h"
+#include "tests/unit/registry/store_fixture.h"
 
 #include <errno.h>
 #include <sys/syscall.h>

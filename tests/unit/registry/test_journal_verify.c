@@ -3,7 +3,7 @@
  * Verification: a sound store passes, also beside a writer; each kind of damage is found and
  * placed.
  */
-#include "store_fixture.h"
+#include "tests/unit/registry/store_fixture.h"
 
 #include <pthread.h>
 

@@ -2,7 +2,7 @@
  *
  * Keys: folding, the 470-byte rule, order, room under LMDB's limit.
  */
-#include "store_fixture.h"
+#include "tests/unit/registry/store_fixture.h"
 
 #include "registry/keys.h"
 

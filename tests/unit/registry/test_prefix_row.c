@@ -2,7 +2,7 @@
  *
  * Prefix and enterprise rows: round trip and damage.
  */
-#include "store_fixture.h"
+#include "tests/unit/registry/store_fixture.h"
 
 #include "registry/prefix_row.h"
 

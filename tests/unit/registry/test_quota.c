@@ -2,7 +2,7 @@
  *
  * Quotas: exact, in item order, by identifiers and bytes, never against what shrinks.
  */
-#include "store_fixture.h"
+#include "tests/unit/registry/store_fixture.h"
 
 static void limit(struct fixture *f, uint64_t identifiers, uint64_t bytes)
 {

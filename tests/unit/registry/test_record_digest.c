@@ -2,7 +2,7 @@
  *
  * Digests: against a hand-made computation, and what they hide and bind.
  */
-#include "store_fixture.h"
+#include "tests/unit/registry/store_fixture.h"
 
 #include "protocol/digest.h"
 #include "registry/record_digest.h"

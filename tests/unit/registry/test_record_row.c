@@ -2,7 +2,7 @@
  *
  * Record rows: round trip, spelling, and every way to damage one.
  */
-#include "store_fixture.h"
+#include "tests/unit/registry/store_fixture.h"
 
 #include "registry/record_row.h"
 

@@ -2,7 +2,7 @@
  *
  * Walking records: order, one prefix, more rows than one snapshot serves, changes meanwhile.
  */
-#include "store_fixture.h"
+#include "tests/unit/registry/store_fixture.h"
 
 #include "registry/store.h"
 

@@ -2,7 +2,7 @@
  *
  * Reading the store: homes, long handles, history, damaged rows, meta, figures, snapshots.
  */
-#include "store_fixture.h"
+#include "tests/unit/registry/store_fixture.h"
 
 #include "registry/record_row.h"
 #include "registry/store.h"

@@ -2,7 +2,7 @@
  *
  * Opening and closing a store: locks, read-only beside a writer, other schemas, truncated files.
  */
-#include "store_fixture.h"
+#include "tests/unit/registry/store_fixture.h"
 
 #include <fcntl.h>
 #include <lmdb.h>

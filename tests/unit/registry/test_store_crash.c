@@ -5,7 +5,7 @@
  * The child writes records of rising number through the committer and tells each acknowledged one
  * through a pipe; the parent kills it after a random while, reopens and looks.
  */
-#include "store_fixture.h"
+#include "tests/unit/registry/store_fixture.h"
 
 #include <signal.h>
 #include <sys/wait.h>

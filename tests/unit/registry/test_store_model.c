@@ -5,7 +5,7 @@
  * After every few steps the store must equal the model: every record with version and data, every
  * superseded version in history, counters, and a journal that verifies.
  */
-#include "store_fixture.h"
+#include "tests/unit/registry/store_fixture.h"
 
 #include "registry/journal_backend.h"
 

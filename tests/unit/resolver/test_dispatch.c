@@ -3,7 +3,7 @@
  * dispatch.c: the row of opcode.def decides; what has no row, or is not the transport's, is
  * refused before a handler sees it.
  */
-#include "exchange_fixture.h"
+#include "tests/unit/resolver/exchange_fixture.h"
 
 static int open_fixture(void **state)
 {

@@ -2,7 +2,7 @@
  *
  * exchange.c: what every answer has in common, and what is answered before a handler is asked.
  */
-#include "exchange_fixture.h"
+#include "tests/unit/resolver/exchange_fixture.h"
 
 #define EARLY_FLAGS 0x19000000u
 

@@ -7,11 +7,11 @@
  * The store is built from the captures. Ids of challenges, nonces, times, the serial and the order
  * of values are aside.
  */
-#include "exchange_fixture.h"
+#include "tests/unit/resolver/exchange_fixture.h"
 
 #include <dirent.h>
 
-#include "capture.h"
+#include "tests/unit/resolver/capture.h"
 #include "protocol/digest.h"
 
 /* Where we mean to differ, and what we say instead (0: nothing at all). */

@@ -2,7 +2,7 @@
  *
  * lookup.c: names to homes and records.
  */
-#include "exchange_fixture.h"
+#include "tests/unit/resolver/exchange_fixture.h"
 
 #include "resolver/lookup.h"
 

@@ -3,9 +3,9 @@
  * op_refusals.c: every operation not served yet is decoded and gets the answer an honest server
  * owes it.
  */
-#include "exchange_fixture.h"
+#include "tests/unit/resolver/exchange_fixture.h"
 
-#include "capture.h"
+#include "tests/unit/resolver/capture.h"
 
 static int open_fixture(void **state)
 {

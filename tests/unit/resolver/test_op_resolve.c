@@ -2,7 +2,7 @@
  *
  * op_resolve.c: which values leave, for whom, and that the straight copy is the same answer.
  */
-#include "exchange_fixture.h"
+#include "tests/unit/resolver/exchange_fixture.h"
 
 #define ROOM 4096
 

@@ -2,7 +2,7 @@
  *
  * op_siteinfo.c: the site record as it is, to whoever asks.
  */
-#include "exchange_fixture.h"
+#include "tests/unit/resolver/exchange_fixture.h"
 
 static const uint8_t site[] = {0, 1, 2, 11, 0, 7, 0x80, 2};
 
