@@ -16,6 +16,7 @@
 #include <stdio.h>
 
 #include "protocol/arena.h"
+#include "protocol/message.h"
 #include "protocol/text.h"
 #include "protocol/wire.h"
 
@@ -73,6 +74,23 @@ static inline struct bytes vectors_get(struct arena *arena, const char *name)
     }
     fail_msg("derived.txt has no %s", name);
     return BYTES_NONE;
+}
+
+/* The computed message of this name, with an envelope of version 2.11. */
+static inline struct message vectors_message(struct arena *arena, const char *name)
+{
+    struct bytes bytes = vectors_get(arena, name);
+    size_t len = MESSAGE_ENVELOPE_LEN + bytes.len;
+    struct envelope envelope = {
+        .version = {2, 11}, .suggested = {2, 11}, .message_len = (uint32_t)bytes.len};
+    uint8_t *packet = arena_alloc(arena, len);
+    struct wire_writer w = wire_write(packet, len);
+    struct message message;
+    assert_non_null(packet);
+    envelope_encode(&w, &envelope);
+    wire_put_raw(&w, bytes);
+    assert_int_equal(message_decode(wire_wrote(&w), &message), STATUS_OK);
+    return message;
 }
 
 static inline void vectors_assert_equal(struct bytes actual, struct bytes expected)
