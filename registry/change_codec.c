@@ -140,24 +140,21 @@ static enum status decode_item(struct wire_reader *r, struct arena *scratch, str
 static enum status decode_set(struct wire_reader *r, struct arena *scratch, struct change_set *set)
 {
     uint32_t count = wire_count(r, ITEM_SMALLEST);
-    for (uint32_t i = 0; i < count; i++) {
-        enum status status = decode_item(r, scratch, set);
-        if (status != STATUS_OK) {
-            return status;
-        }
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
+        status = decode_item(r, scratch, set);
+    }
+    if (status != STATUS_OK) {
+        return status;
     }
     count = wire_count(r, DEPENDENCY_SMALLEST);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
         enum change_table table = wire_u8(r);
         struct bytes name = wire_bytes(r);
         uint64_t version = wire_u64(r);
-        enum status status =
-            wire_ok(r) ? change_set_depends(set, table, name, version) : STATUS_PROTOCOL_ERROR;
-        if (status != STATUS_OK) {
-            return status;
-        }
+        status = wire_ok(r) ? change_set_depends(set, table, name, version) : STATUS_PROTOCOL_ERROR;
     }
-    return wire_done(r) ? STATUS_OK : STATUS_PROTOCOL_ERROR;
+    return status == STATUS_OK && !wire_done(r) ? STATUS_PROTOCOL_ERROR : status;
 }
 
 enum status change_set_decode(struct bytes encoded, struct bytes actor, struct bytes origin,

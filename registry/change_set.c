@@ -25,13 +25,29 @@
 #define ITEM_FIXED 3
 #define DEPENDENCY_FIXED 13
 
+/* The copy, with `is_short` set when there was no room. */
+static struct bytes keep(struct change_set *set, struct bytes from, bool *is_short)
+{
+    struct bytes copy = arena_copy(set->asked, from);
+    *is_short = *is_short || (copy.data == NULL && from.len > 0);
+    return copy;
+}
+
+/* At most ACTOR_MAX bytes, cut between two characters. */
+static struct bytes bounded(struct bytes text)
+{
+    if (text.len > ACTOR_MAX) {
+        text.len = ACTOR_MAX;
+    }
+    while (!handle_is_utf8(text)) {
+        text.len--;
+    }
+    return text;
+}
+
 struct change_set *change_set_new(enum change_policy policy, struct bytes actor,
                                   struct bytes origin)
 {
-    if (actor.len > ACTOR_MAX || origin.len > ACTOR_MAX) {
-        actor.len = actor.len > ACTOR_MAX ? ACTOR_MAX : actor.len;
-        origin.len = origin.len > ACTOR_MAX ? ACTOR_MAX : origin.len;
-    }
     struct change_set *set = calloc(1, sizeof(*set));
     if (set == NULL) {
         return NULL;
@@ -43,13 +59,13 @@ struct change_set *change_set_new(enum change_policy policy, struct bytes actor,
     set->hasher = hasher_new();
     set->items = calloc(FIRST_ITEMS, sizeof(*set->items));
     set->capacity = FIRST_ITEMS;
-    if (set->asked != NULL) {
-        set->actor = arena_copy(set->asked, actor);
-        set->origin = arena_copy(set->asked, origin);
+    bool is_short =
+        set->asked == NULL || set->prepared == NULL || set->hasher == NULL || set->items == NULL;
+    if (!is_short) {
+        set->actor = keep(set, bounded(actor), &is_short);
+        set->origin = keep(set, bounded(origin), &is_short);
     }
-    if (set->asked == NULL || set->prepared == NULL || set->hasher == NULL || set->items == NULL ||
-        (set->actor.data == NULL && actor.len > 0) ||
-        (set->origin.data == NULL && origin.len > 0)) {
+    if (is_short) {
         change_set_free(set);
         return NULL;
     }
@@ -128,14 +144,6 @@ struct journal_item change_item_journal(const struct change_item *item)
 static struct bytes identity_of(const struct change_item *item)
 {
     return item->identity;
-}
-
-/* The copy, with `is_short` set when there was no room. */
-static struct bytes keep(struct change_set *set, struct bytes from, bool *is_short)
-{
-    struct bytes copy = arena_copy(set->asked, from);
-    *is_short = *is_short || (copy.data == NULL && from.len > 0);
-    return copy;
 }
 
 static enum status make_room(struct change_set *set, size_t encoded_len)

@@ -114,7 +114,20 @@ static int seek(MDB_cursor *cursor, uint64_t position, MDB_val *out_key, MDB_val
     return mdb_cursor_get(cursor, out_key, out_row, error == 0 ? MDB_PREV : MDB_LAST);
 }
 
-static enum status read_set(struct snapshot *snapshot, uint64_t position, struct journal_set *out)
+static int read_set(MDB_cursor *cursor, uint64_t position, MDB_val *out_key, MDB_val *out_row)
+{
+    struct journal_set set = {0};
+    int error = seek(cursor, position, out_key, out_row);
+    if (error != 0 ||
+        journal_row_decode(store_bytes(out_key), store_bytes(out_row), &set) != STATUS_OK) {
+        return error;
+    }
+    bool is_behind = position > set.position && position - set.position >= set.count;
+    /* A gap, or past the head: whatever comes next holds the first position behind. */
+    return is_behind ? mdb_cursor_get(cursor, out_key, out_row, MDB_NEXT) : 0;
+}
+
+enum status journal_get(struct snapshot *snapshot, uint64_t position, struct journal_set *out_set)
 {
     struct store_txn *txn = snapshot_store(snapshot);
     MDB_cursor *cursor = NULL;
@@ -122,29 +135,12 @@ static enum status read_set(struct snapshot *snapshot, uint64_t position, struct
     if (error != 0) {
         return store_status(error);
     }
-    MDB_val key;
-    MDB_val row;
-    error = seek(cursor, position, &key, &row);
-    enum status status = error != 0 ? store_status(error)
-                                    : journal_row_decode(store_bytes(&key), store_bytes(&row), out);
-    if (status == STATUS_OK && position > out->position && position - out->position >= out->count) {
-        /* A gap, or past the head: whatever comes next holds the first position behind. */
-        error = mdb_cursor_get(cursor, &key, &row, MDB_NEXT);
-        status = error != 0 ? store_status(error)
-                            : journal_row_decode(store_bytes(&key), store_bytes(&row), out);
-    }
+    MDB_val key = {0, NULL};
+    MDB_val row = {0, NULL};
+    error = read_set(cursor, position == 0 ? 1 : position, &key, &row);
     mdb_cursor_close(cursor);
-    return status;
-}
-
-enum status journal_get(struct snapshot *snapshot, uint64_t position, struct journal_set *out_set)
-{
-    struct journal_set set;
-    enum status status = read_set(snapshot, position == 0 ? 1 : position, &set);
-    if (status == STATUS_OK) {
-        *out_set = set;
-    }
-    return status;
+    return error != 0 ? store_status(error)
+                      : journal_row_decode(store_bytes(&key), store_bytes(&row), out_set);
 }
 
 enum status journal_head(struct snapshot *snapshot, struct journal_set *out_set)

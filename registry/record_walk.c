@@ -119,8 +119,8 @@ enum status record_walk_next_raw(struct record_walk *walk, struct bytes *out_key
 
 enum status record_walk_next(struct record_walk *walk, struct record_row *out_row)
 {
-    struct bytes key;
-    struct bytes row;
+    struct bytes key = BYTES_NONE;
+    struct bytes row = BYTES_NONE;
     enum status status = record_walk_next_raw(walk, &key, &row);
     return status == STATUS_OK ? record_row_decode(key, row, out_row) : status;
 }

@@ -266,7 +266,7 @@ static enum status open_environment(struct registry *registry,
 
 static enum status check_schema(struct store_txn *txn, bool is_writer, struct fault *fault)
 {
-    struct bytes stored;
+    struct bytes stored = BYTES_NONE;
     enum status status = store_get(txn, STORE_META, bytes_of_text(schema_name), &stored);
     if (status == STATUS_NOT_FOUND && is_writer && store_entries(txn, STORE_JOURNAL) == 0) {
         uint8_t version[4];
@@ -274,7 +274,7 @@ static enum status check_schema(struct store_txn *txn, bool is_writer, struct fa
         store_put(txn, STORE_META, bytes_of_text(schema_name), bytes_of(version, sizeof(version)));
         return store_status(txn->error);
     }
-    struct wire_reader r = wire_read(status == STATUS_OK ? stored : BYTES_NONE);
+    struct wire_reader r = wire_read(stored);
     uint32_t version = wire_u32(&r);
     if (!wire_done(&r)) {
         return fault_set(fault, STATUS_CORRUPT, "the store does not say which schema it has");

@@ -113,6 +113,26 @@ static void set_with_audit_text_that_is_not_utf8_refuses_it(void **state)
     change_set_free(set);
 }
 
+static void set_with_a_long_actor_keeps_whole_characters(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct journal_set head;
+    uint8_t actor[600];
+    for (size_t i = 0; i < sizeof(actor); i += 2) {
+        memcpy(actor + i, "\xc3\xa9", 2);
+    }
+    fixture_begin(&f);
+    struct change_set *set =
+        change_set_new(CHANGE_ALL_OR_NOTHING, bytes_of(actor, sizeof(actor)), BYTES_NONE);
+    assert_non_null(set);
+    assert_int_equal(change_set_audit(set, "test", BYTES_NONE, BYTES_NONE), STATUS_OK);
+    assert_int_equal(fixture_commit(&f, set), STATUS_OK);
+    assert_int_equal(journal_head(f.snapshot, &head), STATUS_OK);
+    assert_int_equal(head.actor.len, 254);
+    fixture_end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,6 +143,7 @@ int main(void)
         cmocka_unit_test(set_judges_handles_and_values),
         cmocka_unit_test(set_judges_prefixes),
         cmocka_unit_test(set_with_audit_text_that_is_not_utf8_refuses_it),
+        cmocka_unit_test(set_with_a_long_actor_keeps_whole_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

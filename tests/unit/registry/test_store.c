@@ -84,10 +84,44 @@ static void store_opened_beside_its_writer_reads_and_refuses_to_write(void **sta
     fixture_end(&f);
 }
 
-/* The child waits for a byte, refreshes, and must see what was committed meanwhile. */
-static void snapshot_in_a_reading_process_sees_later_commits(void **state)
+/* In a process of its own: opens, sees nothing, waits for the writer, refreshes, sees the record.
+ */
+static int watch(const struct fixture *f, uint64_t map_bytes, int from_writer, int to_writer)
 {
-    (void)state;
+    struct registry_options options = {
+        .path = f->path, .is_read_only = true, .map_bytes = map_bytes};
+    struct registry *registry = NULL;
+    struct snapshot *snapshot = NULL;
+    struct record_row row;
+    char byte = 0;
+    struct bytes handle = BYTES_LITERAL("88.1000/late");
+    bool is_right =
+        registry_open(&options, &registry, NULL) == STATUS_OK &&
+        snapshot_new(registry, &snapshot) == STATUS_OK &&
+        registry_get_record(snapshot, handle, CASE_INSENSITIVE, &row) == STATUS_HANDLE_NOT_FOUND &&
+        write(to_writer, "r", 1) == 1 && read(from_writer, &byte, 1) == 1 &&
+        snapshot_refresh(snapshot) == STATUS_OK &&
+        registry_get_record(snapshot, handle, CASE_INSENSITIVE, &row) == STATUS_OK;
+    snapshot_free(snapshot);
+    registry_close(registry);
+    return is_right ? 0 : 1;
+}
+
+/* Writes about `bytes`, then the record the reader looks for. */
+static void write_late(struct fixture *f, size_t bytes)
+{
+    static char data[200001];
+    memset(data, 'x', sizeof(data) - 1);
+    for (size_t i = 0; i < bytes / sizeof(data); i++) {
+        char handle[32];
+        (void)snprintf(handle, sizeof(handle), "88.1000/%zu", i);
+        assert_int_equal(fixture_put(f, handle, data), STATUS_OK);
+    }
+    assert_int_equal(fixture_put(f, "88.1000/late", "x"), STATUS_OK);
+}
+
+static void watch_while_writing(uint64_t reader_map_bytes, size_t bytes)
+{
     struct fixture f;
     fixture_begin(&f);
     fixture_home(&f, "88.1000");
@@ -98,26 +132,11 @@ static void snapshot_in_a_reading_process_sees_later_commits(void **state)
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-        struct registry_options options = {.path = f.path, .is_read_only = true};
-        struct registry *registry = NULL;
-        struct snapshot *snapshot = NULL;
-        struct record_row row;
-        char byte = 0;
-        struct bytes handle = BYTES_LITERAL("88.1000/late");
-        bool is_right = registry_open(&options, &registry, NULL) == STATUS_OK &&
-                        snapshot_new(registry, &snapshot) == STATUS_OK &&
-                        registry_get_record(snapshot, handle, CASE_INSENSITIVE, &row) ==
-                            STATUS_HANDLE_NOT_FOUND &&
-                        write(from_child[1], "r", 1) == 1 && read(to_child[0], &byte, 1) == 1 &&
-                        snapshot_refresh(snapshot) == STATUS_OK &&
-                        registry_get_record(snapshot, handle, CASE_INSENSITIVE, &row) == STATUS_OK;
-        snapshot_free(snapshot);
-        registry_close(registry);
-        _exit(is_right ? 0 : 1);
+        _exit(watch(&f, reader_map_bytes, to_child[0], from_child[1]));
     }
     char byte = 0;
     assert_int_equal(read(from_child[0], &byte, 1), 1);
-    assert_int_equal(fixture_put(&f, "88.1000/late", "x"), STATUS_OK);
+    write_late(&f, bytes);
     assert_int_equal(write(to_child[1], "g", 1), 1);
     int result = 0;
     assert_int_equal(waitpid(pid, &result, 0), pid);
@@ -127,6 +146,18 @@ static void snapshot_in_a_reading_process_sees_later_commits(void **state)
         (void)close(from_child[i]);
     }
     fixture_end(&f);
+}
+
+static void snapshot_in_a_reading_process_sees_later_commits(void **state)
+{
+    (void)state;
+    watch_while_writing(0, 0);
+}
+
+static void snapshot_in_a_reading_process_follows_a_file_that_outgrows_its_map(void **state)
+{
+    (void)state;
+    watch_while_writing(1u << 20, 4u << 20);
 }
 
 static void store_that_is_not_there_is_only_made_when_allowed(void **state)
@@ -278,6 +309,7 @@ int main(void)
         cmocka_unit_test(store_with_a_writer_is_locked_for_the_next),
         cmocka_unit_test(store_opened_beside_its_writer_reads_and_refuses_to_write),
         cmocka_unit_test(snapshot_in_a_reading_process_sees_later_commits),
+        cmocka_unit_test(snapshot_in_a_reading_process_follows_a_file_that_outgrows_its_map),
         cmocka_unit_test(store_that_is_not_there_is_only_made_when_allowed),
         cmocka_unit_test(store_opened_for_writing_without_commitment_key_is_refused),
         cmocka_unit_test(store_of_a_newer_schema_is_refused_by_its_number),
