@@ -90,8 +90,9 @@ static void send_piece(struct ask *ask, uint32_t sequence)
     uint8_t room[FRAGMENT_DATAGRAM];
     uint32_t len = fragment_payload_len(ask->asked.message_len, sequence);
     size_t offset = MESSAGE_ENVELOPE_LEN + (size_t)sequence * FRAGMENT_PAYLOAD;
-    struct bytes payload =
-        bytes_of(bytes_from(bytes_of(ask->request, ask->request_len), offset).data, len);
+    struct wire_reader r = wire_read(bytes_of(ask->request, ask->request_len));
+    (void)wire_take(&r, offset);
+    struct bytes payload = wire_take(&r, len);
     fragment_envelope(&ask->asked, sequence, room);
     struct wire_writer w = wire_write(room, sizeof(room));
     (void)wire_room(&w, MESSAGE_ENVELOPE_LEN);

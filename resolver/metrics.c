@@ -72,8 +72,6 @@ static const char *const label_keys[] = {
     [LABEL_CODE] = "code",
 };
 
-static const char *const transport_names[LABEL_COUNT_TRANSPORT] = {"udp", "tcp"};
-
 static const struct {
     uint32_t number;
     const char *name;
@@ -177,7 +175,7 @@ const char *metrics_label_name(enum metric metric, unsigned label)
     assert(label < rows[metric].label_count);
     switch (rows[metric].label) {
     case LABEL_TRANSPORT:
-        return transport_names[label];
+        return label == 0 ? "udp" : "tcp";
     case LABEL_OPCODE:
         return opcodes[label].name;
     case LABEL_CODE:

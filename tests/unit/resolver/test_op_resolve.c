@@ -196,8 +196,7 @@ static void national_sdk_when_not_public_only_gets_public_values(void **state)
 static void names_when_asked_find_their_record_or_the_reason(void **state)
 {
     static char long_name[HANDLE_MAX + 2];
-    memset(long_name, 'a', sizeof(long_name) - 1);
-    memcpy(long_name, "88.1000/", 8);
+    (void)snprintf(long_name, sizeof(long_name), "88.1000/%0*d", HANDLE_MAX - 7, 1);
     const struct {
         struct wanted wanted;
         uint32_t code;
