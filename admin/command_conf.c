@@ -179,6 +179,10 @@ int command_conf_diff(struct command_call *call)
 
 int command_conf_reference(struct command_call *call)
 {
-    settings_write_reference(call->out, command_has(call, "--zh"));
+    if (command_has(call, "--man")) {
+        settings_write_man(call->out);
+    } else {
+        settings_write_reference(call->out, command_has(call, "--zh"));
+    }
     return EXIT_OK;
 }

@@ -98,6 +98,9 @@ enum status settings_write_template(FILE *out, const char *const (*overrides)[2]
 /* The reference page docs/settings.md (is_chinese: docs/settings.zh.md), from the same table. */
 void settings_write_reference(FILE *out, bool is_chinese);
 
+/* The manual page guantong.yaml(5), from the same table. */
+void settings_write_man(FILE *out);
+
 /* "42", "64K", "30s" as a row of this type (INTEGER, SIZE, DURATION) reads them: a plain number,
  * bytes, milliseconds. BAD_SETTING, also when it does not fit. */
 enum status settings_parse_number(enum setting_type type, const char *text, int64_t *out_number);
