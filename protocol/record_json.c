@@ -54,7 +54,9 @@ static enum status decode_references(const json_t *list, const struct json_path 
             wire_put_u32(&w, reference.index);
         }
     }
-    *out = (struct vlist){(uint32_t)count, wire_wrote(&w)};
+    if (status == STATUS_OK) {
+        *out = (struct vlist){(uint32_t)count, wire_wrote(&w)};
+    }
     return status;
 }
 
@@ -301,10 +303,10 @@ static enum status decode_value(const json_t *object, const struct json_path *pa
     const json_t *references = json_object_get(object, "references");
     if (status == STATUS_OK && references != NULL) {
         const struct json_path references_path = {path, "references", 0};
-        struct vlist list;
+        struct vlist list = {0};
         status = decode_references(references, &references_path, arena, &list, fault);
-        value->reference_count = status == STATUS_OK ? list.count : 0;
-        value->references = status == STATUS_OK ? list.references : BYTES_NONE;
+        value->reference_count = list.count;
+        value->references = list.references;
     }
     return status;
 }

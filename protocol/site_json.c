@@ -139,7 +139,7 @@ json_t *site_json_encode(struct bytes site_data)
         object = site_object(&site);
     }
     /* Bits and spellings JSON cannot carry must not get lost: such a record is shown as bytes. */
-    struct bytes again;
+    struct bytes again = BYTES_NONE;
     if (object != NULL && (site_json_decode(object, arena, &again, NULL) != STATUS_OK ||
                            !bytes_equal(again, site_data))) {
         json_decref(object);
@@ -198,9 +198,9 @@ static enum status read_interface(const json_t *entry, const struct json_path *p
     }
     out->use = (uint8_t)((is_query ? SITE_QUERY : 0) | (is_admin ? SITE_ADMIN : 0));
     out->port = (uint32_t)port;
-    for (uint8_t i = SITE_UDP; i <= SITE_HTTPS; i++) {
+    for (int i = SITE_UDP; i <= SITE_HTTPS; i++) {
         if (bytes_equal_nocase(protocol, bytes_of_text(protocol_names[i]))) {
-            out->protocol = i;
+            out->protocol = (uint8_t)i;
             return STATUS_OK;
         }
     }

@@ -173,67 +173,69 @@ static void record_of_wrong_shape_names_the_member(void **state)
     }
 }
 
+/* Members of values[1] and the complaint about them. */
+static const char *const wrong_members[][2] = {
+    {"\"index\":1.5", "values[1].index: not a whole number"},
+    {"\"index\":\"1\"", "values[1].index: not a whole number"},
+    {"\"index\":0", "values[1].index: not between"},
+    {"\"index\":-1", "values[1].index: not between"},
+    {"\"index\":4294967296", "values[1].index: not between"},
+    {"\"index\":18446744073709551616", "column "},
+    {"\"index\":1e999", "column "},
+    {"\"ttl\":1.0", "values[1].ttl: not a whole number"},
+    {"\"ttl\":-1", "values[1].ttl: not between"},
+    {"\"ttl\":\"tomorrow\"", "values[1].ttl: neither"},
+    {"\"ttl\":\"2200-01-01T00:00:00Z\"", "values[1].ttl: neither"},
+    {"\"timestamp\":1700000000", "values[1].timestamp: not a time"},
+    {"\"timestamp\":\"1969-12-31T23:59:59Z\"", "values[1].timestamp: not a time"},
+    {"\"permissions\":\"111\"", "values[1].permissions: not four"},
+    {"\"permissions\":\"11100\"", "values[1].permissions: not four"},
+    {"\"permissions\":\"1112\"", "values[1].permissions: not four"},
+    {"\"permissions\":14", "values[1].permissions: not a text"},
+    {"\"references\":{}", "values[1].references: not a list"},
+    {"\"references\":[{\"index\":1}]", "values[1].references[0].handle: missing"},
+    {"\"references\":[{\"handle\":\"a\",\"index\":-1}]",
+     "values[1].references[0].index: not between"},
+    {"\"data\":5", "values[1].data.format: missing"},
+    {"\"data\":{\"format\":\"xml\",\"value\":\"\"}", "values[1].data.format: not string"},
+    {"\"data\":{\"format\":\"string\"}", "values[1].data.value: not a text"},
+    {"\"data\":{\"format\":\"base64\",\"value\":\"AAA\"}", "values[1].data.value: not base64"},
+    {"\"data\":{\"format\":\"base64\",\"value\":\"AA A\"}", "values[1].data.value: not base64"},
+    {"\"data\":{\"format\":\"base64\",\"value\":7}", "values[1].data.value: not a text"},
+    {"\"data\":{\"format\":\"hex\",\"value\":\"0g\"}", "values[1].data.value: not hex"},
+    {"\"data\":{\"format\":\"hex\",\"value\":\"012\"}", "values[1].data.value: not hex"},
+    {"\"data\":{\"format\":\"admin\",\"value\":{}}", "values[1].data.value.handle: missing"},
+    {"\"data\":{\"format\":\"admin\",\"value\":{\"handle\":\"a\",\"permissions\":\"2\"}}",
+     "values[1].data.value.permissions: not up to 16"},
+    {"\"data\":{\"format\":\"admin\",\"value\":{\"handle\":\"a\",\"permissions\":"
+     "\"00000000000000001\"}}",
+     "values[1].data.value.permissions: not up to 16"},
+    {"\"data\":{\"format\":\"vlist\",\"value\":[{\"handle\":\"a\"},{}]}",
+     "values[1].data.value[1].handle: missing"},
+    {"\"data\":{\"format\":\"site\",\"value\":{}}",
+     "values[1].data.value: protocolVersion: missing"},
+    {"\"data\":{\"format\":\"key\",\"value\":{\"kty\":\"oct\"}}", "values[1].data.value: kty"},
+};
+
 static void member_of_wrong_value_is_named(void **state)
 {
-    static const char *const cases[][2] = {
-        {"\"index\":1.5", "values[1].index: not a whole number"},
-        {"\"index\":\"1\"", "values[1].index: not a whole number"},
-        {"\"index\":0", "values[1].index: not between"},
-        {"\"index\":-1", "values[1].index: not between"},
-        {"\"index\":4294967296", "values[1].index: not between"},
-        {"\"index\":18446744073709551616", "column "},
-        {"\"index\":1e999", "column "},
-        {"\"ttl\":1.0", "values[1].ttl: not a whole number"},
-        {"\"ttl\":-1", "values[1].ttl: not between"},
-        {"\"ttl\":\"tomorrow\"", "values[1].ttl: neither"},
-        {"\"ttl\":\"2200-01-01T00:00:00Z\"", "values[1].ttl: neither"},
-        {"\"timestamp\":1700000000", "values[1].timestamp: not a time"},
-        {"\"timestamp\":\"1969-12-31T23:59:59Z\"", "values[1].timestamp: not a time"},
-        {"\"permissions\":\"111\"", "values[1].permissions: not four"},
-        {"\"permissions\":\"11100\"", "values[1].permissions: not four"},
-        {"\"permissions\":\"1112\"", "values[1].permissions: not four"},
-        {"\"permissions\":14", "values[1].permissions: not a text"},
-        {"\"references\":{}", "values[1].references: not a list"},
-        {"\"references\":[{\"index\":1}]", "values[1].references[0].handle: missing"},
-        {"\"references\":[{\"handle\":\"a\",\"index\":-1}]",
-         "values[1].references[0].index: not between"},
-        {"\"data\":5", "values[1].data.format: missing"},
-        {"\"data\":{\"format\":\"xml\",\"value\":\"\"}", "values[1].data.format: not string"},
-        {"\"data\":{\"format\":\"string\"}", "values[1].data.value: not a text"},
-        {"\"data\":{\"format\":\"base64\",\"value\":\"AAA\"}", "values[1].data.value: not base64"},
-        {"\"data\":{\"format\":\"base64\",\"value\":\"AA A\"}", "values[1].data.value: not base64"},
-        {"\"data\":{\"format\":\"base64\",\"value\":7}", "values[1].data.value: not a text"},
-        {"\"data\":{\"format\":\"hex\",\"value\":\"0g\"}", "values[1].data.value: not hex"},
-        {"\"data\":{\"format\":\"hex\",\"value\":\"012\"}", "values[1].data.value: not hex"},
-        {"\"data\":{\"format\":\"admin\",\"value\":{}}", "values[1].data.value.handle: missing"},
-        {"\"data\":{\"format\":\"admin\",\"value\":{\"handle\":\"a\",\"permissions\":\"2\"}}",
-         "values[1].data.value.permissions: not up to 16"},
-        {"\"data\":{\"format\":\"admin\",\"value\":{\"handle\":\"a\",\"permissions\":"
-         "\"00000000000000001\"}}",
-         "values[1].data.value.permissions: not up to 16"},
-        {"\"data\":{\"format\":\"vlist\",\"value\":[{\"handle\":\"a\"},{}]}",
-         "values[1].data.value[1].handle: missing"},
-        {"\"data\":{\"format\":\"site\",\"value\":{}}",
-         "values[1].data.value: protocolVersion: missing"},
-        {"\"data\":{\"format\":\"key\",\"value\":{\"kty\":\"oct\"}}", "values[1].data.value: kty"},
-    };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof(wrong_members) / sizeof(wrong_members[0]); i++) {
         static const char *const members[] = {"index", "type", "data"};
         static const char *const usual[] = {"\"index\":2", "\"type\":\"T\"", "\"data\":\"\""};
         char text[1024];
         int len = snprintf(text, sizeof(text),
                            "{\"handle\":\"a/b\",\"values\":[{\"index\":1,\"type\":\"T\","
                            "\"data\":\"\"},{%s",
-                           cases[i][0]);
+                           wrong_members[i][0]);
         for (size_t k = 0; k < 3; k++) {
             char quoted[16];
             (void)snprintf(quoted, sizeof(quoted), "\"%s\"", members[k]);
-            if (strncmp(cases[i][0], quoted, strlen(quoted)) != 0) {
+            if (strncmp(wrong_members[i][0], quoted, strlen(quoted)) != 0) {
                 len += snprintf(text + len, sizeof(text) - (size_t)len, ",%s", usual[k]);
             }
         }
         (void)snprintf(text + len, sizeof(text) - (size_t)len, "}]}");
-        expect_refused(*state, text, cases[i][1]);
+        expect_refused(*state, text, wrong_members[i][1]);
     }
 }
 

@@ -122,6 +122,7 @@ static void site_types_are_all_judged(void **state)
     struct bytes site = vectors_get(*state, "V7.record");
     uint8_t *wrong = arena_alloc(*state, site.len);
     assert_non_null(wrong);
+    assert_non_null(site.data);
     memcpy(wrong, site.data, site.len);
     memset(wrong + site.len - 2, 0, 2); /* the last interface's port */
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
@@ -189,32 +190,32 @@ static void namespace_when_dangerous_or_broken_is_unfit(void **state)
     expect_unfit("HS_NAMESPACE", BYTES_LITERAL("<\0a\0/\0>\0"));
 }
 
+static struct bytes nested(struct arena *arena, size_t depth)
+{
+    uint8_t *room = arena_alloc(arena, 7 * depth);
+    assert_non_null(room);
+    struct wire_writer w = wire_write(room, 7 * depth);
+    for (size_t i = 0; i < depth; i++) {
+        wire_put_raw(&w, BYTES_LITERAL("<a>"));
+    }
+    for (size_t i = 0; i < depth; i++) {
+        wire_put_raw(&w, BYTES_LITERAL("</a>"));
+    }
+    return wire_wrote(&w);
+}
+
 static void namespace_when_deep_or_huge_is_unfit(void **state)
 {
-    enum { DEPTH = 64, HUGE_LEN = 65537 };
-    char deep[(DEPTH + 1) * 7 + 1] = "";
-    for (size_t depth = DEPTH; depth <= DEPTH + 1; depth++) {
-        size_t len = 0;
-        for (size_t i = 0; i < depth; i++) {
-            memcpy(deep + len, "<a>", 3);
-            len += 3;
-        }
-        for (size_t i = 0; i < depth; i++) {
-            memcpy(deep + len, "</a>", 4);
-            len += 4;
-        }
-        if (depth == DEPTH) {
-            expect_fit("HS_NAMESPACE", bytes_of(deep, len));
-        } else {
-            expect_unfit("HS_NAMESPACE", bytes_of(deep, len));
-        }
-    }
-    uint8_t *huge = arena_alloc(*state, HUGE_LEN);
+    enum { LARGEST = 65536 };
+    expect_fit("HS_NAMESPACE", nested(*state, 64));
+    expect_unfit("HS_NAMESPACE", nested(*state, 65));
+    uint8_t *huge = arena_alloc(*state, LARGEST + 1);
     assert_non_null(huge);
-    memset(huge, ' ', HUGE_LEN);
-    memcpy(huge, "<a/>", 4);
-    expect_fit("HS_NAMESPACE", bytes_of(huge, HUGE_LEN - 1));
-    expect_unfit("HS_NAMESPACE", bytes_of(huge, HUGE_LEN));
+    memset(huge, ' ', LARGEST + 1);
+    struct wire_writer w = wire_write(huge, 4);
+    wire_put_raw(&w, BYTES_LITERAL("<a/>"));
+    expect_fit("HS_NAMESPACE", bytes_of(huge, LARGEST));
+    expect_unfit("HS_NAMESPACE", bytes_of(huge, LARGEST + 1));
 }
 
 static void signatures_are_jws(void **state)
