@@ -122,9 +122,9 @@ static void site_types_are_all_judged(void **state)
     struct bytes site = vectors_get(*state, "V7.record");
     uint8_t *wrong = arena_alloc(*state, site.len);
     assert_non_null(wrong);
-    assert_non_null(site.data);
-    memcpy(wrong, site.data, site.len);
-    memset(wrong + site.len - 2, 0, 2); /* the last interface's port */
+    struct wire_writer w = wire_write(wrong, site.len);
+    wire_put_raw(&w, bytes_of(site.data, site.len - 2));
+    wire_put_u16(&w, 0); /* the last interface's port */
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         expect_fit(types[i], site);
         expect_unfit(types[i], bytes_of(site.data, site.len - 1));
