@@ -239,7 +239,7 @@ static void udp_say(struct scene *scene, struct server *server, struct net_udp *
 {
     uint8_t copy[128];
     assert_in_range(data.len, 0, sizeof(copy));
-    assert_non_null(data.data);
+    assert(data.data != NULL);
     memcpy(copy, data.data, data.len);
     struct net_datagram datagram = {.data = copy, .len = data.len, .peer = server->asker};
     assert_int_equal(net_udp_send(from, &datagram, 1), 1);

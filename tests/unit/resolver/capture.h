@@ -80,12 +80,12 @@ static inline int capture_nibble(int c)
 static inline bool capture_load(const char *name, const char *suffix, struct capture *out_capture)
 {
     char path[512];
+    *out_capture = (struct capture){.count = 0};
     (void)snprintf(path, sizeof(path), TEST_VECTORS "/captured/%s%s", name, suffix);
     FILE *file = fopen(path, "r");
     if (file == NULL) {
         return false;
     }
-    *out_capture = (struct capture){0};
     struct fragment_set set = {.buffer = NULL};
     uint8_t *line = malloc(MESSAGE_PACKET_MAX * 2);
     assert_non_null(line);

@@ -47,7 +47,7 @@ static void server_on_readable(void *context)
     struct net_datagram got = {.data = request, .size = sizeof(request)};
     struct bytes answer = encode(room, sizeof(room), 1, 1200);
     struct envelope envelope;
-    assert_non_null(answer.data);
+    assert(answer.data != NULL);
     assert_int_equal(envelope_decode(answer, &envelope), STATUS_OK);
     while (net_udp_receive(stage->udp, &got, 1) == 1) {
         stage->requests++;

@@ -363,7 +363,7 @@ static void challenge_when_below_2_1_has_nonce_before_digest(void **state)
     uint8_t body[64];
     struct bytes encoded = wire_wrote(&w);
     assert_in_range(encoded.len, 1, sizeof(body));
-    assert_non_null(encoded.data);
+    assert(encoded.data != NULL);
     memcpy(body, encoded.data, encoded.len);
     struct fixture_ask ask = fixture_ask(OPCODE_DELETE_HANDLE);
     ask.version = ask.suggested = (struct message_version){2, 0};

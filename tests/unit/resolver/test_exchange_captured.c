@@ -284,7 +284,7 @@ static void cut_capture(const char *name, const struct capture *asked)
 {
     struct bytes packet = capture_message(asked, 0);
     uint8_t *copy = malloc(packet.len + 1);
-    assert_true(copy != NULL && packet.data != NULL);
+    assert(copy != NULL && packet.data != NULL);
     memcpy(copy, packet.data, packet.len);
     for (size_t len = 0; len < packet.len; len++) {
         run_hostile(transport_of(name), bytes_of(copy, len));
@@ -308,7 +308,7 @@ static void flip_capture(const char *name, const struct capture *asked)
     static const uint8_t masks[] = {0x01, 0x80, 0xff};
     struct bytes packet = capture_message(asked, 0);
     uint8_t *copy = malloc(packet.len + 1);
-    assert_true(copy != NULL && packet.data != NULL);
+    assert(copy != NULL && packet.data != NULL);
     memcpy(copy, packet.data, packet.len);
     for (size_t at = 0; at < packet.len; at++) {
         for (size_t i = 0; i < sizeof(masks); i++) {
