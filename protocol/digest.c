@@ -53,7 +53,6 @@ void digest_encode(struct wire_writer *w, const struct digest *digest)
 
 enum status digest_decode(struct wire_reader *r, struct digest *out_digest)
 {
-    struct bytes taken = BYTES_NONE;
     uint8_t code = wire_u8(r);
     if (code > DIGEST_SHA256) {
         r->failed = true;
@@ -63,7 +62,7 @@ enum status digest_decode(struct wire_reader *r, struct digest *out_digest)
         uint8_t low = wire_u8(r);
         r->failed |= high != 0 || low != rows[code].len;
     }
-    taken = wire_take(r, wire_ok(r) ? rows[code].len : 0);
+    struct bytes taken = wire_take(r, wire_ok(r) ? rows[code].len : 0);
     if (!wire_ok(r)) {
         return STATUS_PROTOCOL_ERROR;
     }

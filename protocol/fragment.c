@@ -6,6 +6,8 @@
  */
 #include "protocol/fragment.h"
 
+#include <assert.h>
+
 uint32_t fragment_count(uint32_t message_len)
 {
     return message_len <= FRAGMENT_PAYLOAD

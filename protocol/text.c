@@ -87,10 +87,10 @@ static char *base64_encode(struct arena *arena, struct bytes data, const char *a
     }
     while (wire_left(&r) > 0) {
         size_t have = wire_left(&r) < 3 ? wire_left(&r) : 3;
-        struct bytes group = wire_take(&r, have);
-        uint32_t bits = (uint32_t)group.data[0] << 16;
-        bits |= have > 1 ? (uint32_t)group.data[1] << 8 : 0;
-        bits |= have > 2 ? group.data[2] : 0;
+        uint32_t bits = 0;
+        for (size_t i = 0; i < 3; i++) {
+            bits = bits << 8 | (i < have ? wire_u8(&r) : 0);
+        }
         for (size_t i = 0; i < 4; i++) {
             if (i <= have) {
                 text[len++] = alphabet[bits >> (18 - 6 * i) & 0x3f];

@@ -7,6 +7,8 @@
  */
 #include "protocol/value.h"
 
+#include <assert.h>
+
 #include "protocol/handle.h"
 #include "protocol/message.h"
 #include "protocol/value_types.h"

@@ -150,7 +150,7 @@ static void hmac_when_v14_then_as_computed(void **state)
     struct bytes runs[] = {bytes_of(prefix, sizeof(prefix)), bytes_of(message.data, 29)};
     uint8_t key[32];
     uint8_t out[32];
-    for (uint8_t i = 0; i < sizeof(key); i++) {
+    for (size_t i = 0; i < sizeof(key); i++) {
         key[i] = (uint8_t)(i + 1);
     }
     assert_int_equal(digest_hmac_sha256(bytes_of(key, sizeof(key)), runs, 2, out), STATUS_OK);

@@ -28,10 +28,12 @@ static int teardown(void **state)
 /* Envelope and message in memory of their exact size, so that reading past the end is seen. */
 static uint8_t *packet_of(struct arena *arena, struct bytes envelope, struct bytes message)
 {
-    uint8_t *packet = arena_alloc(arena, envelope.len + message.len);
+    size_t len = envelope.len + message.len;
+    uint8_t *packet = arena_alloc(arena, len);
+    struct wire_writer w = wire_write(packet, len);
     assert_non_null(packet);
-    memcpy(packet, envelope.data, envelope.len);
-    memcpy(packet + envelope.len, message.data, message.len);
+    wire_put_raw(&w, envelope);
+    wire_put_raw(&w, message);
     wire_store_u32(packet + MESSAGE_LEN_AT, (uint32_t)message.len);
     return packet;
 }

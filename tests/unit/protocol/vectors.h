@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "protocol/arena.h"
 #include "protocol/message.h"
@@ -73,7 +74,7 @@ static inline struct bytes vectors_get(struct arena *arena, const char *name)
         }
     }
     fail_msg("derived.txt has no %s", name);
-    return BYTES_NONE;
+    abort(); /* the compilers do not know that a failed test does not go on */
 }
 
 /* The computed message of this name, with an envelope of version 2.11. */
