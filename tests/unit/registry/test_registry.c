@@ -25,9 +25,9 @@ static void long_handles_sharing_470_bytes_are_kept_apart(void **state)
     fixture_begin(&f);
     fixture_home(&f, "88.1000");
     for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
-        for (char last = 'a'; last <= 'c'; last++) {
-            char data[2] = {last, '\0'};
-            long_handle(handle, lengths[i], last);
+        for (int last = 'a'; last <= 'c'; last++) {
+            char data[2] = {(char)last, '\0'};
+            long_handle(handle, lengths[i], (char)last);
             assert_int_equal(fixture_put(&f, handle, data), STATUS_OK);
         }
     }
@@ -81,7 +81,7 @@ static void prefixes_are_listed_in_order(void **state)
     (void)state;
     static const char *const prefixes[] = {"88.1000", "88.1000.5", "88.AB"};
     struct fixture f;
-    struct prefix_row row;
+    struct prefix_row row = {0};
     fixture_begin(&f);
     assert_int_equal(registry_next_prefix(f.snapshot, BYTES_NONE, &row), STATUS_NOT_FOUND);
     fixture_home(&f, "88.ab");
@@ -103,7 +103,7 @@ static void history_walks_back_through_rows_and_deletions(void **state)
 {
     (void)state;
     struct fixture f;
-    struct history_row old;
+    struct history_row old = {0};
     struct bytes handle = BYTES_LITERAL("88.1000/a");
     fixture_begin(&f);
     fixture_home(&f, "88.1000");
