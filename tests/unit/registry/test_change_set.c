@@ -120,7 +120,8 @@ static void set_with_a_long_actor_keeps_whole_characters(void **state)
     struct journal_set head;
     uint8_t actor[600];
     for (size_t i = 0; i < sizeof(actor); i += 2) {
-        memcpy(actor + i, BYTES_LITERAL("\xc3\xa9").data, 2);
+        actor[i] = 0xc3;
+        actor[i + 1] = 0xa9;
     }
     fixture_begin(&f);
     struct change_set *set =
