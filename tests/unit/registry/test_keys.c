@@ -9,7 +9,8 @@
 static struct bytes long_handle(uint8_t *room, size_t len, char last)
 {
     memset(room, 'x', len);
-    memcpy(room, "88.1000/", 8);
+    static const char start[] = {'8', '8', '.', '1', '0', '0', '0', '/'};
+    memcpy(room, start, sizeof(start));
     room[len - 1] = (uint8_t)last;
     return bytes_of(room, len);
 }

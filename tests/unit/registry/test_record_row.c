@@ -64,7 +64,8 @@ static void row_of_a_shortened_key_knows_its_handle(void **state)
     (void)state;
     uint8_t handle[600];
     memset(handle, 'X', sizeof(handle));
-    memcpy(handle, "88.1000/", 8);
+    static const char start[] = {'8', '8', '.', '1', '0', '0', '0', '/'};
+    memcpy(handle, start, sizeof(start));
     struct sample s;
     struct record_row row;
     make(&s, bytes_of(handle, sizeof(handle)), CASE_INSENSITIVE);

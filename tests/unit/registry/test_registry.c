@@ -10,7 +10,8 @@
 static void long_handle(char *room, size_t len, char last)
 {
     memset(room, 'x', len);
-    memcpy(room, "88.1000/", 8);
+    static const char start[] = {'8', '8', '.', '1', '0', '0', '0', '/'};
+    memcpy(room, start, sizeof(start));
     room[len - 1] = last;
     room[len] = '\0';
 }
@@ -117,7 +118,7 @@ static void history_walks_back_through_rows_and_deletions(void **state)
     assert_int_equal(fixture_put(&f, "88.1000/aa", "n"), STATUS_OK);
     assert_int_equal(fixture_put(&f, "88.1000/aa", "m"), STATUS_OK);
     uint64_t replaced = 0;
-    static const char *const data[] = {"", "one", "two"};
+    static const char *const data[] = {"", "one", "two", ""};
     uint64_t before = UINT64_MAX;
     for (uint64_t version = 3; version >= 1; version--) {
         assert_int_equal(registry_get_history(f.snapshot, handle, CASE_INSENSITIVE, before, &old),
@@ -143,7 +144,7 @@ static void damage(struct fixture *f, enum store_database database, struct bytes
 {
     struct store_txn txn;
     struct bytes row;
-    uint8_t copy[1024];
+    uint8_t copy[1024] = {0};
     (void)pthread_mutex_lock(&f->registry->write_lock);
     assert_int_equal(store_begin_write(f->registry, &txn), STATUS_OK);
     assert_int_equal(store_get(&txn, database, key, &row), STATUS_OK);
