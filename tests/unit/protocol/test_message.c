@@ -235,12 +235,12 @@ static struct bytes with_credential(struct arena *arena, struct bytes credential
     struct bytes envelope = vectors_get(arena, "V9.envelope");
     size_t head_len = MESSAGE_HEADER_LEN + 5;
     size_t len = head_len + 4 + credential.len;
-    uint8_t *room = arena_alloc(arena, len);
+    uint8_t *room = vectors_room(arena, len);
     struct wire_writer w = wire_write(room, len);
-    assert_non_null(room);
     wire_put_raw(&w, bytes_of(message.data, head_len));
     wire_put_bytes(&w, credential);
-    return bytes_of(packet_of(arena, envelope, wire_wrote(&w)), envelope.len + len);
+    assert_false(w.failed);
+    return bytes_of(packet_of(arena, envelope, bytes_of(room, len)), envelope.len + len);
 }
 
 static void credential_fields_when_v14_then_as_computed(void **state)

@@ -21,6 +21,16 @@
 #include "protocol/text.h"
 #include "protocol/wire.h"
 
+/* Memory that is there. */
+static inline uint8_t *vectors_room(struct arena *arena, size_t len)
+{
+    uint8_t *room = arena_alloc(arena, len);
+    if (room == NULL) {
+        abort();
+    }
+    return room;
+}
+
 /* All of a file below tests/vectors. */
 static inline struct bytes vectors_file(struct arena *arena, const char *name)
 {
