@@ -7,7 +7,7 @@
  */
 #include "resolver/op_resolve.h"
 
-#include "protocol/body.h"
+#include "protocol/selection.h"
 #include "resolver/lookup.h"
 
 /* No record has more values, so longer lists can only be meant to burn time. */
@@ -18,33 +18,8 @@ struct visibility {
     uint32_t selected;
     uint32_t visible;    /* publicly readable among them */
     bool has_unreadable; /* one nobody may read, administrators included */
+    bool leaves[VALUE_COUNT_MAX];
 };
-
-static bool is_unfiltered(const struct body_resolution *asked)
-{
-    return asked->index_count == 0 && asked->type_count == 0;
-}
-
-static bool is_selected(const struct body_resolution *asked, const struct value *value)
-{
-    if (is_unfiltered(asked)) {
-        return true;
-    }
-    struct wire_reader indexes = wire_read(asked->indexes);
-    for (uint32_t i = 0; i < asked->index_count; i++) {
-        if (wire_u32(&indexes) == value->index) {
-            return true;
-        }
-    }
-    struct wire_reader types = wire_read(asked->types);
-    struct bytes type;
-    while (body_next_text(&types, &type)) {
-        if (value_type_matches(value->type, type)) {
-            return true;
-        }
-    }
-    return false;
-}
 
 /* The next stored value and its own bytes; false at the end or when they lie. */
 static bool next_value(struct wire_reader *r, struct value *out_value, struct bytes *out_raw)
@@ -57,30 +32,33 @@ static bool next_value(struct wire_reader *r, struct value *out_value, struct by
     return true;
 }
 
-static enum status measure(struct bytes stored, const struct body_resolution *asked,
-                           struct visibility *out_seen)
+static void see(struct visibility *seen, uint32_t at, const struct value *value)
 {
-    struct visibility seen = {0};
+    seen->selected++;
+    if (value_is_public(value)) {
+        seen->leaves[at] = true;
+        seen->visible++;
+    } else if ((value->permissions & VALUE_ADMIN_READ) == 0) {
+        seen->has_unreadable = true;
+    }
+}
+
+static enum status measure(struct bytes stored, const struct selection *selection,
+                           struct visibility *seen)
+{
     struct wire_reader r = wire_read(stored);
     uint32_t count = wire_count(&r, VALUE_SMALLEST);
+    if (count > VALUE_COUNT_MAX) {
+        return STATUS_CORRUPT;
+    }
     struct value value;
     struct bytes raw;
     for (uint32_t i = 0; i < count && next_value(&r, &value, &raw); i++) {
-        if (!is_selected(asked, &value)) {
-            continue;
-        }
-        seen.selected++;
-        if (value_is_public(&value)) {
-            seen.visible++;
-        } else if ((value.permissions & VALUE_ADMIN_READ) == 0) {
-            seen.has_unreadable = true;
+        if (selection_has(selection, &value)) {
+            see(seen, i, &value);
         }
     }
-    if (!wire_done(&r)) {
-        return STATUS_CORRUPT;
-    }
-    *out_seen = seen;
-    return STATUS_OK;
+    return wire_done(&r) ? STATUS_OK : STATUS_CORRUPT;
 }
 
 static enum status answer_straight(struct exchange *x, struct bytes name, struct bytes stored)
@@ -93,18 +71,18 @@ static enum status answer_straight(struct exchange *x, struct bytes name, struct
 }
 
 /* Only public values ever leave: who may see others has to prove it first. */
-static enum status answer_visible(struct exchange *x, const struct body_resolution *asked,
-                                  struct bytes stored, uint32_t visible)
+static enum status answer_visible(struct exchange *x, struct bytes name, struct bytes stored,
+                                  const struct visibility *seen)
 {
     struct message_marks marks = exchange_open(x, STATUS_OK);
-    wire_put_bytes(&x->reply, asked->handle);
-    wire_put_u32(&x->reply, visible);
+    wire_put_bytes(&x->reply, name);
+    wire_put_u32(&x->reply, seen->visible);
     struct wire_reader r = wire_read(stored);
-    (void)wire_u32(&r);
+    uint32_t count = wire_u32(&r);
     struct value value;
     struct bytes raw;
-    while (next_value(&r, &value, &raw)) {
-        if (value_is_public(&value) && is_selected(asked, &value)) {
+    for (uint32_t i = 0; i < count && next_value(&r, &value, &raw); i++) {
+        if (seen->leaves[i]) {
             wire_put_raw(&x->reply, raw);
         }
     }
@@ -124,11 +102,11 @@ static enum status refuse_damaged(struct exchange *x)
 }
 
 /* protocol.md §7.3, over every selected value. */
-static enum status answer_selected(struct exchange *x, const struct body_resolution *asked,
+static enum status answer_selected(struct exchange *x, const struct selection *selection,
                                    struct bytes stored)
 {
-    struct visibility seen;
-    if (measure(stored, asked, &seen) != STATUS_OK) {
+    struct visibility seen = {.selected = 0};
+    if (measure(stored, selection, &seen) != STATUS_OK) {
         return refuse_damaged(x);
     }
     bool may_all_leave = seen.visible == seen.selected;
@@ -139,7 +117,7 @@ static enum status answer_selected(struct exchange *x, const struct body_resolut
     if (seen.visible == 0) {
         return exchange_refuse(x, STATUS_VALUES_NOT_FOUND, "");
     }
-    return answer_visible(x, asked, stored, seen.visible);
+    return answer_visible(x, selection->asked->handle, stored, &seen);
 }
 
 /* The name every reference server answers about itself (§5.14); it holds nothing public. */
@@ -160,6 +138,16 @@ static enum status refuse_lookup(struct exchange *x, enum status status)
     }
 }
 
+static enum status select_values(struct exchange *x, const struct body_resolution *asked,
+                                 struct selection *out_selection)
+{
+    uint64_t key = 0;
+    if (asked->type_count >= SELECTION_HASHED) {
+        x->scope->random(&key, sizeof(key));
+    }
+    return selection_init(out_selection, asked, x->scope->arena, key);
+}
+
 enum status op_resolve(struct exchange *x)
 {
     struct body_resolution asked;
@@ -178,9 +166,14 @@ enum status op_resolve(struct exchange *x)
     if (status != STATUS_OK) {
         return refuse_lookup(x, status);
     }
+    struct selection selection;
+    if (select_values(x, &asked, &selection) != STATUS_OK) {
+        return exchange_refuse(x, STATUS_NO_MEMORY, "");
+    }
     bool is_certified = (x->message.header.flags & MESSAGE_CERTIFIED) != 0;
-    if ((found.record.flags & RECORD_ALL_PUBLIC) != 0 && is_unfiltered(&asked) && !is_certified) {
+    bool is_plain = selection_is_everything(&selection) && !is_certified;
+    if (is_plain && (found.record.flags & RECORD_ALL_PUBLIC) != 0) {
         return answer_straight(x, asked.handle, found.record.values);
     }
-    return answer_selected(x, &asked, found.record.values);
+    return answer_selected(x, &selection, found.record.values);
 }
