@@ -14,6 +14,8 @@
 #include <stdlib.h>
 
 #define READS_PER_TURN 4              /* then others get their turn */
+#define TURN_WORK (1u << 20)          /* bytes asked and answered, likewise: about a millisecond */
+#define REQUEST_WORK 4096             /* what a request costs beside its bytes */
 #define DISCARDS 16                   /* reads thrown away before closing */
 #define INPUT_FIRST 512               /* most requests are shorter */
 #define OUTPUT_MAX MESSAGE_PACKET_MAX /* more bytes than this waiting: nothing is read */
@@ -52,6 +54,7 @@ struct turn {
     struct exchange_scope scope;
     size_t reply_len;
     size_t answers;
+    size_t work;
     bool has_asked;
 };
 
@@ -257,6 +260,13 @@ static enum frame frame_next(struct bytes data, size_t *out_len)
     return data.len >= *out_len ? FRAME_COMPLETE : FRAME_INCOMPLETE;
 }
 
+/* A request waits in `input` for its answer. */
+static bool has_request(const struct stream *stream)
+{
+    size_t len = 0;
+    return frame_next(bytes_of(stream->input.data, stream->input.len), &len) != FRAME_INCOMPLETE;
+}
+
 /* Makes room for one more answer; false: none may be made now. */
 static bool turn_may_answer(struct turn *turn)
 {
@@ -265,7 +275,8 @@ static bool turn_may_answer(struct turn *turn)
         stream->answers + turn->answers >= (size_t)settings_of(stream)->limits_pipelined) {
         turn_flush(turn);
     }
-    return !stream->is_ending && !stream->is_dead && !is_blocked(stream);
+    bool is_done = stream->is_ending || stream->is_dead || turn->work >= TURN_WORK;
+    return !is_done && !is_blocked(stream);
 }
 
 static void turn_answer(struct turn *turn, struct bytes request)
@@ -273,12 +284,14 @@ static void turn_answer(struct turn *turn, struct bytes request)
     struct stream *stream = turn->stream;
     size_t len = 0;
     turn->has_asked = true;
+    turn->work += REQUEST_WORK + request.len;
     if (worker_answer(&turn->scope, EXCHANGE_TCP, &stream->peer, request,
                       stream->worker->reply + turn->reply_len, &len) != STATUS_OK) {
         stream_end(stream);
         return;
     }
     turn->reply_len += len;
+    turn->work += len;
     turn->answers++;
 }
 
@@ -369,7 +382,8 @@ static void turn_read(struct turn *turn)
     }
 }
 
-/* After the peer took answers: what waits in `input` may be answered now. */
+/* After the peer took answers, or the last turn was long enough: what waits in `input` may be
+ * answered now. */
 static void turn_resume(struct turn *turn)
 {
     struct stream *stream = turn->stream;
@@ -413,7 +427,9 @@ static void turn_finish(struct turn *turn)
         stream_close(stream);
         return;
     }
-    net_stream_want(stream->net, !stream->is_ending && !is_blocked(stream), is_waiting);
+    bool has_more = !stream->is_ending && has_request(stream);
+    bool may_read = !stream->is_ending && !is_blocked(stream) && !has_more;
+    net_stream_want(stream->net, may_read, is_waiting || has_more);
 }
 
 static void stream_on_readable(void *context)

@@ -109,6 +109,64 @@ static void peer_that_does_not_read_is_not_read_from(void **state)
     scene_tcp_close(tcp);
 }
 
+/* A peer that notes how much was answered before the loop ran again, which is when it reads. */
+struct watcher {
+    struct scene *scene;
+    struct scene_tcp *tcp;
+    int64_t answered_in_first_turn;
+};
+
+static void watcher_on_readable(void *context)
+{
+    struct watcher *watcher = context;
+    if (watcher->answered_in_first_turn == 0) {
+        watcher->answered_in_first_turn =
+            metrics_sum(watcher->scene->store.metrics, METRIC_requests, EXCHANGE_TCP);
+    }
+    scene_tcp_on_readable(watcher->tcp);
+}
+
+/* Requests for answers of 3 000 bytes, all in one go. */
+static void send_greedily(struct scene *scene, struct scene_tcp *tcp, uint32_t count)
+{
+    for (uint32_t id = 1; id <= count; id++) {
+        struct bytes packet = scene_request(scene, "88.1000/large", 0, id);
+        assert_int_equal(scene_tcp_send(tcp, packet), packet.len);
+    }
+}
+
+static void greedy_peer_lets_others_have_their_turn(void **state)
+{
+    static const struct net_stream_events events = {.readable = watcher_on_readable};
+    struct scene *scene = *state;
+    struct watcher watcher = {.scene = scene, .tcp = scene_tcp_open(scene)};
+    const uint32_t count = 800;
+    net_stream_set_events(watcher.tcp->net, &events, &watcher);
+    send_greedily(scene, watcher.tcp, count);
+    fake_world_run(scene->world);
+    assert_in_range(watcher.answered_in_first_turn, 1, count / 2);
+    for (uint32_t id = 1; id <= count; id++) {
+        assert_int_equal(scene_code(scene_tcp_next(watcher.tcp), id), 1);
+    }
+    assert_false(watcher.tcp->is_closed);
+    scene_tcp_close(watcher.tcp);
+}
+
+static void half_closed_greedy_peer_gets_every_answer(void **state)
+{
+    struct scene *scene = *state;
+    struct scene_tcp *tcp = scene_tcp_open(scene);
+    const uint32_t count = 800;
+    send_greedily(scene, tcp, count);
+    fake_stream_finish(tcp->net);
+    fake_world_run(scene->world);
+    for (uint32_t id = 1; id <= count; id++) {
+        assert_int_equal(scene_code(scene_tcp_next(tcp), id), 1);
+    }
+    assert_true(tcp->is_closed);
+    scene_tcp_close(tcp);
+}
+
 static void answers_that_wait_are_bounded_by_the_setting(void **state)
 {
     struct scene *scene = *state;
@@ -340,6 +398,8 @@ int main(void)
         CASE(pipelined_requests_are_answered_in_one_write),
         CASE(writes_cut_into_small_parts_carry_every_answer),
         CASE(peer_that_does_not_read_is_not_read_from),
+        CASE(greedy_peer_lets_others_have_their_turn),
+        CASE(half_closed_greedy_peer_gets_every_answer),
         CASE(answers_that_wait_are_bounded_by_the_setting),
         CASE(connection_without_a_request_is_closed_after_30_s),
         CASE(slow_first_request_is_closed_after_30_s_however_it_drips),
