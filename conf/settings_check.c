@@ -10,8 +10,6 @@
 #include "conf/settings_value.h"
 #include "protocol/handle.h"
 
-#define ZONE_NAME_MAX 64 /* the longest name in the tz database has 30 letters */
-
 enum status settings_parse_network(const char *text, struct settings_network *out_network)
 {
     char address[INET6_ADDRSTRLEN];
@@ -73,31 +71,12 @@ static bool is_prefix(const char *text)
     return handle_check_prefix(bytes_of_text(text), NULL) == STATUS_OK;
 }
 
-/* A name as the tz database writes them; it becomes a path, so that nothing may leave the folder.
- */
-static bool is_timezone(const char *text)
-{
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    size_t len = strlen(text);
-    if (len == 0 || len > ZONE_NAME_MAX || strspn(text, letters) == 0 || text[len - 1] == '/') {
-        return false;
-    }
-    for (const char *at = text; *at != '\0'; at++) {
-        bool starts_segment = at > text && at[-1] == '/';
-        if (strchr(letters, *at) == NULL && (starts_segment || strchr("_+-/", *at) == NULL)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static const struct {
     const char *name;
     bool (*is_valid)(const char *text);
     const char *expected;
 } item_checks[] = {
     {"node.prefix", is_prefix, "a prefix such as 88.608 (letters and digits joined by dots)"},
-    {"node.timezone", is_timezone, "a zone name such as Asia/Shanghai"},
     {"listen.addresses", is_address, "an IPv4 or IPv6 address"},
     {"limits.trusted_networks", is_network,
      "a network such as 10.1.0.0/16 or fd00::/8 (no bits set behind the mask)"},

@@ -31,7 +31,7 @@ static void defaults_when_made_equal_the_table(void **state)
     assert_int_equal(settings->listen_handle_port, 2641);
     assert_int_equal(settings->limits_idle, 700000);
     assert_int_equal(settings->store_queue_bytes, 256 * 1024 * 1024);
-    assert_string_equal(settings->node_timezone, "Asia/Shanghai");
+    assert_string_equal(settings->node_prefix, "88.608");
     assert_int_equal(settings->listen_addresses.count, 2);
     assert_string_equal(settings->listen_addresses.items[1], "::");
     assert_int_equal(settings->limits_trusted_networks.count, 0);

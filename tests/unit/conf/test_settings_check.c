@@ -59,16 +59,6 @@ static void prefix_when_labels_is_accepted_else_refused(void **state)
            "88.a b");
 }
 
-static void timezone_when_a_zone_name_is_accepted_else_refused(void **state)
-{
-    (void)state;
-    EXPECT("node.timezone", STATUS_OK, "Asia/Shanghai", "UTC", "Etc/GMT+8",
-           "America/Argentina/Buenos_Aires");
-    EXPECT("node.timezone", STATUS_BAD_SETTING, "", "/etc/passwd", "../x", "Asia/../x", "Asia//x",
-           "Asia/", "a b", "Asia/Shanghai;", "亚洲",
-           "AaaaaaaaaaAaaaaaaaaaAaaaaaaaaaAaaaaaaaaaAaaaaaaaaaAaaaaaaaaaAaaaaaaaaa");
-}
-
 static void text_when_not_one_line_of_utf8_is_refused(void **state)
 {
     (void)state;
@@ -118,7 +108,6 @@ int main(void)
         cmocka_unit_test(address_when_ip_is_accepted_else_refused),
         cmocka_unit_test(network_when_masked_is_accepted_else_refused),
         cmocka_unit_test(prefix_when_labels_is_accepted_else_refused),
-        cmocka_unit_test(timezone_when_a_zone_name_is_accepted_else_refused),
         cmocka_unit_test(text_when_not_one_line_of_utf8_is_refused),
         cmocka_unit_test(network_when_ipv4_is_mapped),
         cmocka_unit_test(quote_when_long_is_cut_between_characters),

@@ -131,8 +131,8 @@ static void text_when_the_buffer_is_small_is_cut(void **state)
     char text[6];
     const struct setting_row *row = settings_find("listen.addresses", NULL);
     assert_string_equal(settings_value(settings, row, text, sizeof(text)), "0.0.0");
-    row = settings_find("node.timezone", NULL);
-    assert_string_equal(settings_value(settings, row, text, sizeof(text)), "Asia/");
+    row = settings_find("node.prefix", NULL);
+    assert_string_equal(settings_value(settings, row, text, sizeof(text)), "88.60");
     settings_free(settings);
 }
 
