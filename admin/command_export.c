@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -38,7 +39,9 @@ struct export
     FILE *stream; /* in memory, drained between records */
     char *held;   /* its bytes */
     size_t held_len;
-    char *temporary;     /* of --output; NULL: standard output */
+    const char *path;    /* of --output; NULL: standard output */
+    char *temporary;     /* beside it, until it is complete; NULL: written in place */
+    bool is_refused;     /* the output could not be opened or written */
     struct arena *arena; /* of one record */
     uint64_t records;
     uint64_t values;
@@ -140,7 +143,12 @@ static enum status drain(struct export *export, struct record_walk *walk, struct
     bool is_written = fflush(export->stream) == 0 &&
                       fwrite(export->held, 1, export->held_len, export->sink) == export->held_len &&
                       fflush(export->sink) == 0 && fseeko(export->stream, 0, SEEK_SET) == 0;
-    return is_written ? STATUS_OK : fault_set(fault, STATUS_SYSTEM, "%s", strerror(errno));
+    if (is_written) {
+        return STATUS_OK;
+    }
+    export->is_refused = true;
+    return fault_set(fault, STATUS_SYSTEM, "%s: %s", export->path == NULL ? "-" : export->path,
+                     strerror(errno));
 }
 
 static enum status write_row(struct export *export, struct record_walk *walk,
@@ -193,22 +201,27 @@ static enum status write_all(struct export *export, struct fault *fault)
 /* --- where it goes
  * ---------------------------------------------------------------------------------- */
 
-static enum status open_output(struct export *export, const char *path, struct fault *fault)
+static enum status open_in_place(struct export *export, struct fault *fault)
 {
-    if (path == NULL || strcmp(path, "-") == 0) {
-        export->sink = export->call->out;
-        return STATUS_OK;
-    }
-    size_t size = strlen(path) + sizeof ".XXXXXX";
+    int fd = open(export->path, O_WRONLY | O_CLOEXEC);
+    export->sink = fd < 0 ? NULL : fdopen(fd, "w");
+    return export->sink == NULL
+               ? fault_set(fault, STATUS_SYSTEM, "%s: %s", export->path, strerror(errno))
+               : STATUS_OK;
+}
+
+static enum status open_temporary(struct export *export, struct fault *fault)
+{
+    size_t size = strlen(export->path) + sizeof ".XXXXXX";
     export->temporary = arena_alloc(export->call->arena, size);
     if (export->temporary == NULL) {
         return STATUS_NO_MEMORY;
     }
-    (void)snprintf(export->temporary, size, "%s.XXXXXX", path);
+    (void)snprintf(export->temporary, size, "%s.XXXXXX", export->path);
     int fd = mkostemp(export->temporary, O_CLOEXEC);
     if (fd < 0) {
         export->temporary = NULL;
-        return fault_set(fault, STATUS_SYSTEM, "%s: %s", path, strerror(errno));
+        return fault_set(fault, STATUS_SYSTEM, "%s: %s", export->path, strerror(errno));
     }
     if (!export->has_secrets) {
         mode_t mask = umask(0);
@@ -223,25 +236,45 @@ static enum status open_output(struct export *export, const char *path, struct f
     return STATUS_OK;
 }
 
-/* The file under its name, once its bytes are on the disk; or nothing of it. */
-static enum status close_output(struct export *export, const char *path, enum status status,
-                                struct fault *fault)
+/* A regular file, also one behind a link, is replaced whole; a device or pipe is only written to.
+ */
+static enum status open_output(struct export *export, struct fault *fault)
 {
-    if (export->temporary == NULL) {
+    const char *path = command_option(export->call, "--output");
+    if (path == NULL || strcmp(path, "-") == 0) {
+        export->sink = export->call->out;
+        return STATUS_OK;
+    }
+    char resolved[PATH_MAX];
+    struct stat facts;
+    bool exists = realpath(path, resolved) != NULL && stat(resolved, &facts) == 0;
+    export->path = exists ? arena_text(export->call->arena, bytes_of_text(resolved)) : path;
+    if (export->path == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    return exists && !S_ISREG(facts.st_mode) ? open_in_place(export, fault)
+                                             : open_temporary(export, fault);
+}
+
+/* A file under its name, once its bytes are on the disk; or nothing of it. */
+static enum status close_output(struct export *export, enum status status, struct fault *fault)
+{
+    if (export->path == NULL) {
         return status;
     }
     if (export->sink != NULL) {
-        if (status == STATUS_OK && fsync(fileno(export->sink)) != 0) {
-            status = fault_set(fault, STATUS_SYSTEM, "%s: %s", path, strerror(errno));
+        if (status == STATUS_OK && export->temporary != NULL && fsync(fileno(export->sink)) != 0) {
+            status = fault_set(fault, STATUS_SYSTEM, "%s: %s", export->path, strerror(errno));
         }
         if (fclose(export->sink) != 0 && status == STATUS_OK) {
-            status = fault_set(fault, STATUS_SYSTEM, "%s: %s", path, strerror(errno));
+            status = fault_set(fault, STATUS_SYSTEM, "%s: %s", export->path, strerror(errno));
         }
     }
-    if (status == STATUS_OK && rename(export->temporary, path) != 0) {
-        status = fault_set(fault, STATUS_SYSTEM, "%s: %s", path, strerror(errno));
+    if (status == STATUS_OK && export->temporary != NULL &&
+        rename(export->temporary, export->path) != 0) {
+        status = fault_set(fault, STATUS_SYSTEM, "%s: %s", export->path, strerror(errno));
     }
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK && export->temporary != NULL) {
         (void)unlink(export->temporary);
     }
     return status;
@@ -337,7 +370,7 @@ static int finish(const struct export *export)
         say_summary(export);
         return EXIT_OK;
     }
-    if (export->temporary == NULL) {
+    if (export->path == NULL) {
         return EXIT_OK;
     }
     return say_json(export->call,
@@ -351,34 +384,44 @@ static int finish(const struct export *export)
 
 static enum status run(struct export *export, struct fault *fault)
 {
-    const char *path = command_option(export->call, "--output");
     export->arena = arena_new(64u << 10, RECORD_MEMORY_MAX);
     if (export->arena == NULL) {
         return STATUS_NO_MEMORY;
     }
     enum status status = open_store(export, fault);
     if (status == STATUS_OK) {
-        status = open_output(export, path, fault);
+        status = open_output(export, fault);
+        export->is_refused = status == STATUS_SYSTEM;
     }
     if (status == STATUS_OK) {
         status = write_all(export, fault);
     }
-    return close_output(export, path, status, fault);
+    return close_output(export, status, fault);
+}
+
+/* What went wrong, told as a matter of the file or of the node. */
+static int report(const struct export *export, enum status status, const struct fault *fault)
+{
+    return export->is_refused ? say_problem(export->call, PROBLEM_FILE, fault->text)
+                              : say_status(export->call, status, export->call->directory, fault);
 }
 
 int command_export(struct command_call *call)
 {
     const char *format = command_option(call, "--format");
+    const char *prefix = command_option(call, "--prefix");
     if (format != NULL && strcmp(format, "jsonl") != 0 && strcmp(format, "csv") != 0) {
         return say_problem(call, PROBLEM_BAD_OPTION, "--format: jsonl or csv");
+    }
+    struct fault fault = {STATUS_OK, ""};
+    if (prefix != NULL && handle_check_prefix(bytes_of_text(prefix), &fault) != STATUS_OK) {
+        return say_problem_because(call, PROBLEM_INVALID_PREFIX, prefix, fault.text);
     }
     struct export export = {.call = call,
                             .is_csv = format != NULL && strcmp(format, "csv") == 0,
                             .has_secrets = command_has(call, "--secrets")};
-    struct fault fault = {STATUS_OK, ""};
     enum status status = run(&export, &fault);
-    int exit_code =
-        status == STATUS_OK ? finish(&export) : say_status(call, status, call->directory, &fault);
+    int exit_code = status == STATUS_OK ? finish(&export) : report(&export, status, &fault);
     arena_free(export.arena);
     registry_close(export.own);
     writer_close(export.writer);

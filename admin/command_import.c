@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -172,6 +173,33 @@ static const char *reject_path(struct command_call *call, const char *path)
         (void)snprintf(made, size, "%s.rejected", stem);
     }
     return made;
+}
+
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat one;
+    struct stat other;
+    return stat(a, &one) == 0 && stat(b, &other) == 0 && S_ISREG(one.st_mode) &&
+           one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+/* A reject file is overwritten, or removed when nothing was rejected: it must be no input. */
+static int check_reject_paths(struct command_call *call)
+{
+    for (size_t i = 0; i < call->argument_count; i++) {
+        const char *path = reject_path(call, call->arguments[i]);
+        for (size_t j = 0; path != NULL && j < call->argument_count; j++) {
+            if (is_same_file(path, call->arguments[j])) {
+                return say_problem_because(
+                    call, PROBLEM_FILE, path,
+                    say_text(call,
+                             "rejected rows would go there, but it is to be imported; name another "
+                             "one with --reject",
+                             "该文件既要导入又用于存放被拒绝的行，请用 --reject 另行指定"));
+            }
+        }
+    }
+    return EXIT_OK;
 }
 
 static enum status load_file(struct import *import, const char *path, struct reject *reject,
@@ -421,9 +449,13 @@ int command_import(struct command_call *call)
     if (format != NULL && import_rows_form(format) == IMPORT_UNKNOWN) {
         return say_problem(call, PROBLEM_BAD_OPTION, "--format: jsonl, csv or batch");
     }
+    int exit_code = check_reject_paths(call);
+    if (exit_code != EXIT_OK) {
+        return exit_code;
+    }
     struct import import = {.call = call, .interrupt_fd = -1};
     watch_signals(&import);
-    int exit_code = run(&import);
+    exit_code = run(&import);
     unwatch_signals(&import);
     return exit_code;
 }

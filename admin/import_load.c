@@ -17,6 +17,8 @@
 #define BATCH_ARENA_MAX (16u << 20)
 #define SEEN_BYTES (64u << 20)
 
+#define REASON_MAX 512 /* a fault's text and a status's meaning */
+
 struct batch_row {
     uint64_t line;
     struct bytes handle;
@@ -35,6 +37,7 @@ struct batch {
 
 struct import_load {
     bool creates_only;
+    bool is_chinese; /* reasons are for people */
     const char *file;
     struct reject *reject;
     bool is_adjacent;
@@ -85,14 +88,22 @@ static void keep_example(struct import_load *load, uint64_t line, struct bytes h
         return;
     }
     (void)snprintf(figures->examples[figures->example_count++], sizeof figures->examples[0],
-                   "%s: line %llu: %.*s%s%s", load->file, (unsigned long long)line,
-                   (int)(handle.len < 60 ? handle.len : 60), (const char *)handle.data,
-                   handle.len > 0 ? ": " : "", reason);
+                   load->is_chinese ? "%s：第 %llu 行：%.*s%s%s" : "%s: line %llu: %.*s%s%s",
+                   load->file, (unsigned long long)line, (int)(handle.len < 60 ? handle.len : 60),
+                   (const char *)handle.data, handle.len > 0 ? ": " : "", reason);
 }
 
+/* `detail` says more than the code does, or "". */
 static enum status reject_row(struct import_load *load, const struct import_row *row,
-                              enum status code, const char *reason, struct fault *fault)
+                              enum status code, const char *detail, struct fault *fault)
 {
+    char reason[REASON_MAX];
+    const char *meaning = load->is_chinese ? status_chinese(code) : status_english(code);
+    if (detail[0] != '\0' && load->is_chinese) {
+        (void)snprintf(reason, sizeof reason, "%s（%s）", meaning, detail);
+    } else {
+        (void)snprintf(reason, sizeof reason, "%s", detail[0] != '\0' ? detail : meaning);
+    }
     struct reject_row rejected = {load->file, row->line, row->column,  row->record.handle,
                                   code,       reason,    row->original};
     load->figures.rejected++;
@@ -139,7 +150,7 @@ static void settle_row(struct import_load *load, const struct batch_row *row, en
     struct import_row rejected = {
         .line = row->line, .original = row->original, .record.handle = row->handle};
     struct fault fault;
-    enum status written = reject_row(load, &rejected, status, status_english(status), &fault);
+    enum status written = reject_row(load, &rejected, status, "", &fault);
     if (written != STATUS_OK) {
         fail(load, written, &fault);
     }
@@ -403,8 +414,7 @@ static enum status put(struct import_load *load, const struct import_row *row, s
         return judged;
     }
     if (judged != STATUS_OK) {
-        return reject_row(load, row, judged,
-                          reason.text[0] != '\0' ? reason.text : status_english(judged), fault);
+        return reject_row(load, row, judged, reason.text, fault);
     }
     import_notes_look(&load->notes, &row->record, row->line);
     status = keep_row(load->filling, row);
@@ -460,6 +470,8 @@ enum status import_load_open(struct command_call *call, bool creates_only,
         return STATUS_NO_MEMORY;
     }
     load->creates_only = creates_only;
+    load->is_chinese = call->is_chinese;
+    load->notes.is_chinese = call->is_chinese;
     load->notes.now_s = wall_ms() / 1000;
     load->file = "";
     load->seen = import_seen_new(SEEN_BYTES);

@@ -54,9 +54,10 @@ void import_notes_add(struct import_notes *notes, enum import_note note, uint64_
     int shown = (int)(handle.len < 80 ? handle.len : 80);
     char where[24] = "";
     if (index != 0) {
-        (void)snprintf(where, sizeof where, " index %u", index);
+        (void)snprintf(where, sizeof where, notes->is_chinese ? " 索引 %u" : " index %u", index);
     }
-    (void)snprintf(notes->examples[note], sizeof notes->examples[note], "line %llu: %.*s%s",
+    (void)snprintf(notes->examples[note], sizeof notes->examples[note],
+                   notes->is_chinese ? "第 %llu 行：%.*s%s" : "line %llu: %.*s%s",
                    (unsigned long long)line, shown, (const char *)handle.data, where);
 }
 

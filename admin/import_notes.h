@@ -23,6 +23,7 @@ struct import_notes {
     uint64_t counts[IMPORT_NOTE_COUNT];
     char examples[IMPORT_NOTE_COUNT][160]; /* "line 12: 88.1000/x index 3" */
     int64_t now_s;
+    bool is_chinese; /* of the examples */
 };
 
 /* `index` 0: the record as a whole. */

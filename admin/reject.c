@@ -5,6 +5,7 @@
 #include "admin/reject.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 
 #include "protocol/handle.h"
@@ -53,7 +54,9 @@ enum status reject_add(struct reject *reject, const struct reject_row *row, stru
         return STATUS_OK;
     }
     if (reject->stream == NULL) {
-        reject->stream = fopen(reject->path, "we");
+        /* The rows may hold secret keys: a new file is its owner's alone. */
+        int file = open(reject->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        reject->stream = file < 0 ? NULL : fdopen(file, "w");
     }
     if (reject->stream == NULL) {
         return fault_set(fault, STATUS_SYSTEM, "%s: %s", reject->path, strerror(errno));

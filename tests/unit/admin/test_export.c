@@ -4,6 +4,8 @@
  */
 #include "tests/unit/admin/run_command.h"
 
+#include <fcntl.h>
+
 struct place {
     char scratch[64];
     char first[96];
@@ -117,6 +119,58 @@ static void export_to_a_file_is_complete_or_not_there(void **state)
     run_done(&run);
 }
 
+static void export_to_a_device_leaves_it_one(void **state)
+{
+    struct place *place = *state;
+    struct stat facts;
+    (void)unlink(place->file);
+    assert_int_equal(mkfifo(place->file, 0600), 0);
+    int reader = open(place->file, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    assert_true(reader >= 0);
+    struct run run = EXPECT(EXIT_OK, "export", place->first, "--output", place->file, "--json");
+    json_decref(run_json(&run));
+    run_done(&run);
+    char text[16] = "";
+    assert_true(read(reader, text, sizeof text - 1) > 0);
+    assert_int_equal(text[0], '{');
+    (void)close(reader);
+    assert_int_equal(lstat(place->file, &facts), 0);
+    assert_true(S_ISFIFO(facts.st_mode));
+    assert_int_equal(unlink(place->file), 0);
+}
+
+static void export_to_a_link_fills_the_file_behind_it(void **state)
+{
+    struct place *place = *state;
+    struct stat facts;
+    char target[128];
+    (void)snprintf(target, sizeof target, "%s.target", place->file);
+    write_file(target, "old");
+    (void)unlink(place->file);
+    assert_int_equal(symlink(target, place->file), 0);
+    MUST(EXIT_OK, "export", place->first, "--output", place->file);
+    assert_int_equal(lstat(place->file, &facts), 0);
+    assert_true(S_ISLNK(facts.st_mode));
+    assert_int_equal(stat(target, &facts), 0);
+    assert_true(facts.st_size > 100);
+    assert_int_equal(unlink(place->file), 0);
+}
+
+static void export_that_cannot_be_says_why(void **state)
+{
+    struct place *place = *state;
+    struct run run = EXPECT(EXIT_USAGE, "export", place->first, "--output", "/no/dir/x", "--json");
+    assert_problem(&run, "GT1008");
+    run_done(&run);
+    run = EXPECT(EXIT_USAGE, "export", place->first, "--output", "/dev/full", "--json");
+    assert_problem(&run, "GT1008");
+    assert_non_null(strstr(run.out, "/dev/full"));
+    run_done(&run);
+    run = EXPECT(EXIT_REFUSED, "export", place->first, "--prefix", "88 1", "--json");
+    assert_problem(&run, "GT1208");
+    run_done(&run);
+}
+
 static void export_of_a_prefix_gives_its_records_only(void **state)
 {
     struct place *place = *state;
@@ -149,6 +203,9 @@ int main(void)
         cmocka_unit_test(export_leaves_hidden_values_out_and_says_so),
         cmocka_unit_test(export_with_secrets_goes_back_in_unchanged_and_is_audited),
         cmocka_unit_test(export_to_a_file_is_complete_or_not_there),
+        cmocka_unit_test(export_to_a_device_leaves_it_one),
+        cmocka_unit_test(export_to_a_link_fills_the_file_behind_it),
+        cmocka_unit_test(export_that_cannot_be_says_why),
         cmocka_unit_test(export_of_a_prefix_gives_its_records_only),
         cmocka_unit_test(export_as_csv_tells_what_it_cannot_say),
     };

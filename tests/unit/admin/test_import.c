@@ -303,6 +303,55 @@ static void import_with_one_reject_file_names_each_file(void **state)
     json_decref(rows);
 }
 
+static void import_keeps_rejected_rows_to_their_owner(void **state)
+{
+    struct place *place = *state;
+    struct stat facts;
+    json_decref(import_text(place, EXIT_PARTLY,
+                            "{\"handle\":\"99.9/k\",\"values\":[{\"index\":301,\"type\":"
+                            "\"HS_SECKEY\",\"data\":\"hidden\"}]}\n",
+                            NULL));
+    assert_int_equal(stat(place->rejected, &facts), 0);
+    assert_int_equal(facts.st_mode & 0777, 0600);
+}
+
+static void import_tells_a_chinese_reader_in_chinese(void **state)
+{
+    struct place *place = *state;
+    write_file(place->rows, "{\"handle\":\"99.9/k\",\"values\":[]}\n{\"handle\":\"88.1000/m\"}\n");
+    (void)setenv("LC_ALL", "zh_CN.UTF-8", 1);
+    struct run run = EXPECT(EXIT_PARTLY, "import", place->node, place->rows);
+    (void)setenv("LC_ALL", "C", 1);
+    assert_non_null(strstr(run.err, "第 1 行：99.9/k"));
+    assert_non_null(strstr(run.err, status_chinese(STATUS_NOT_RESPONSIBLE)));
+    assert_null(strstr(run.err, "line "));
+    json_t *rows = rejected_rows(place);
+    assert_non_null(strstr(json_text(json_array_get(rows, 1), "reason"),
+                           status_chinese(STATUS_NOT_RESPONSIBLE)));
+    json_decref(rows);
+    run_done(&run);
+}
+
+static void import_never_overwrites_what_it_reads(void **state)
+{
+    struct place *place = *state;
+    static const char text[] = "not a record\n";
+    struct stat facts;
+    write_file(place->rows, text);
+    struct run run =
+        EXPECT(EXIT_USAGE, "import", place->node, place->rows, "--reject", place->rows, "--json");
+    assert_problem(&run, "GT1008");
+    run_done(&run);
+    write_file(place->rejected, text);
+    run = EXPECT(EXIT_USAGE, "import", place->node, place->rows, place->rejected, "--json");
+    assert_problem(&run, "GT1008");
+    run_done(&run);
+    assert_int_equal(stat(place->rows, &facts), 0);
+    assert_int_equal(facts.st_size, sizeof text - 1);
+    assert_int_equal(stat(place->rejected, &facts), 0);
+    assert_int_equal(facts.st_size, sizeof text - 1);
+}
+
 /* --- handles met before ------------------------------------------------------------------------
  */
 
@@ -341,6 +390,9 @@ int main(void)
         cmocka_unit_test(import_of_csv_refuses_rows_that_are_not_adjacent),
         cmocka_unit_test(import_of_many_sets_counts_every_row),
         cmocka_unit_test(import_says_what_is_wrong_with_files_and_words),
+        cmocka_unit_test(import_keeps_rejected_rows_to_their_owner),
+        cmocka_unit_test(import_tells_a_chinese_reader_in_chinese),
+        cmocka_unit_test(import_never_overwrites_what_it_reads),
         cmocka_unit_test(import_with_one_reject_file_names_each_file),
         cmocka_unit_test(seen_finds_repetitions_until_it_is_full),
     };
