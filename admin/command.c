@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "admin/command_forward.h"
+#include "admin/command_reach.h"
 #include "admin/directory.h"
 #include "admin/say.h"
 
@@ -401,10 +402,7 @@ static int choose_directory(struct parse *p)
     if (call->directory == NULL) {
         return say_problem(call, PROBLEM_NO_MEMORY, chosen);
     }
-    if (needs == COMMAND_DIRECTORY && !directory_is_node(call->directory)) {
-        return say_problem(call, PROBLEM_NOT_A_NODE, chosen);
-    }
-    return EXIT_OK;
+    return needs == COMMAND_DIRECTORY ? command_check_node(call) : EXIT_OK;
 }
 
 /* --- the whole -------------------------------------------------------------------------------- */

@@ -22,13 +22,17 @@ int command_conf_check(struct command_call *call)
     if (path == NULL) {
         return say_problem(call, PROBLEM_NO_MEMORY, call->directory);
     }
-    if (call->argument_count == 0 && !directory_is_node(call->directory)) {
-        return say_problem(call, PROBLEM_NOT_A_NODE, call->directory);
+    int exit = call->argument_count == 0 ? command_check_node(call) : EXIT_OK;
+    if (exit != EXIT_OK) {
+        return exit;
     }
     struct fault fault = {.status = STATUS_OK};
     struct settings *settings = NULL;
     enum status status = settings_load(path, &settings, &fault);
     settings_free(settings);
+    if (status == STATUS_SYSTEM) {
+        return say_problem(call, PROBLEM_FILE, fault.text); /* which names the file */
+    }
     if (status != STATUS_OK) {
         return say_status(call, status, path, &fault);
     }

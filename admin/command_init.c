@@ -3,13 +3,14 @@
  * guantong init DIR: a node's directory, complete or not at all.
  *
  * Everything is judged before anything is made; whatever was made is removed when a later step
- * fails.
+ * fails or a signal asks to stop.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -425,6 +426,32 @@ static int tell(struct init *init)
     return EXIT_OK;
 }
 
+/* make, not left halfway by Ctrl-C: the signal is taken once everything is made or undone. */
+static enum status make_undisturbed(struct init *init)
+{
+    sigset_t watched;
+    sigset_t former;
+    sigset_t pending;
+    (void)sigemptyset(&watched);
+    (void)sigaddset(&watched, SIGINT);
+    (void)sigaddset(&watched, SIGTERM);
+    (void)sigaddset(&watched, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, &watched, &former);
+    enum status status = make(init);
+    (void)sigemptyset(&pending);
+    (void)sigpending(&pending);
+    bool is_interrupted = sigismember(&pending, SIGINT) == 1 ||
+                          sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGHUP) == 1;
+    if (status == STATUS_OK && is_interrupted) {
+        status = fault_set(&init->fault, STATUS_SYSTEM, "interrupted, nothing was made");
+    }
+    if (status != STATUS_OK) {
+        undo(init);
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &former, NULL);
+    return status;
+}
+
 int command_init(struct command_call *call)
 {
     struct init init = {.call = call};
@@ -435,9 +462,8 @@ int command_init(struct command_call *call)
     if (exit != EXIT_OK || call->is_dry_run) {
         return exit == EXIT_OK ? tell(&init) : exit;
     }
-    enum status status = make(&init);
+    enum status status = make_undisturbed(&init);
     if (status != STATUS_OK) {
-        undo(&init);
         return say_status(call, status, call->directory, &init.fault);
     }
     return tell(&init);

@@ -14,6 +14,8 @@ static json_int_t number(json_t *result, const char *name)
 static void print_status(struct command_call *call, json_t *result)
 {
     static const char *const names[][3] = {
+        {"prefix", "prefix", "前缀"},
+        {"description", "description", "名称"},
         {"state", "state", "状态"},
         {"version", "version", "版本"},
         {"pid", "pid", "进程号"},
@@ -32,8 +34,11 @@ static void print_status(struct command_call *call, json_t *result)
         json_t *value = json_object_get(result, names[i][0]);
         char digits[32];
         (void)snprintf(digits, sizeof(digits), "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-        const char *cells[] = {say_text(call, names[i][1], names[i][2]),
-                               json_is_string(value) ? json_string_value(value) : digits};
+        const char *cells[] = {
+            say_text(call, names[i][1], names[i][2]),
+            json_is_string(value)
+                ? say_printable(call->arena, bytes_of_text(json_string_value(value)))
+                : digits};
         say_table_row(table, cells);
     }
     say_table_print(table, call->out);

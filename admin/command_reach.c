@@ -5,9 +5,20 @@
  */
 #include "admin/command_reach.h"
 
+#include <errno.h>
+
 #include "admin/control.h"
 #include "admin/directory.h"
 #include "admin/say.h"
+
+int command_check_node(struct command_call *call)
+{
+    if (directory_is_node(call->directory)) {
+        return EXIT_OK;
+    }
+    return say_problem(call, errno == EACCES ? PROBLEM_ACCESS_DENIED : PROBLEM_NOT_A_NODE,
+                       call->directory);
+}
 
 int command_open_store(struct command_call *call, struct registry **out_registry,
                        struct snapshot **out_snapshot)

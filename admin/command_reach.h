@@ -8,6 +8,9 @@
 #include "admin/command.h"
 #include "registry/registry.h"
 
+/* Is the call's directory a node's? */
+int command_check_node(struct command_call *call);
+
 /* Read-only beside a daemon; `*out_registry` is NULL when the call brings one. Close with
  * command_close_store. */
 int command_open_store(struct command_call *call, struct registry **out_registry,

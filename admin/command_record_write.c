@@ -2,6 +2,7 @@
  *
  * guantong record put|rm: small writes, in sets of up to CHANGE_SET_ITEMS_MAX, item by item.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -186,21 +187,24 @@ static enum status put_record(struct batch *batch, const void *thing, struct fau
     return change_set_put_record(batch->set, thing, mode, fault);
 }
 
-/* The whole input, NULL when it cannot be read or is too long; freed by the caller. */
+/* The whole input, NULL (errno: why) when it cannot be read or is too long; freed by the caller. */
 static char *read_input(const char *path, size_t *out_len)
 {
     FILE *in = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
     char *text = in == NULL ? NULL : malloc(INPUT_MAX + 1);
     bool is_whole = false;
+    int error = errno;
     if (text != NULL) {
         *out_len = fread(text, 1, INPUT_MAX + 1, in);
         is_whole = *out_len <= INPUT_MAX && ferror(in) == 0;
+        error = *out_len > INPUT_MAX ? EFBIG : errno;
     }
     if (in != NULL && in != stdin) {
         (void)fclose(in);
     }
     if (!is_whole) {
         free(text);
+        errno = error;
         return NULL;
     }
     return text;
@@ -306,7 +310,7 @@ int command_record_put(struct command_call *call)
     size_t len = 0;
     char *text = read_input(call->arguments[0], &len);
     if (text == NULL) {
-        return say_problem(call, PROBLEM_FILE, call->arguments[0]);
+        return say_problem_because(call, PROBLEM_FILE, call->arguments[0], strerror(errno));
     }
     struct batch batch = {.call = call};
     int exit = open_batch(&batch);

@@ -6,7 +6,6 @@
 
 #include "admin/command.h"
 #include "admin/command_reach.h"
-#include "admin/directory.h"
 #include "admin/figures.h"
 #include "admin/say.h"
 #include "resolver/metrics.h"
@@ -84,8 +83,9 @@ int command_stats(struct command_call *call)
         figures_write_reference(call->out);
         return EXIT_OK;
     }
-    if (!directory_is_node(call->directory)) {
-        return say_problem(call, PROBLEM_NOT_A_NODE, call->directory);
+    int exit = command_check_node(call);
+    if (exit != EXIT_OK) {
+        return exit;
     }
     return command_has(call, "--openmetrics") ? show_openmetrics(call) : show_figures(call);
 }

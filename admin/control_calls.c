@@ -16,6 +16,15 @@
 typedef enum status call_function(struct control *control, json_t *arguments, json_t **out_result,
                                   struct fault *fault);
 
+/* A setting of the generation that serves; the caller frees it. */
+static json_t *running_setting(struct control *control, const char *name)
+{
+    (void)pthread_mutex_lock(&control->lock);
+    json_t *value = json_deep_copy(json_object_get(control->settings, name));
+    (void)pthread_mutex_unlock(&control->lock);
+    return value != NULL ? value : json_string("");
+}
+
 /* --- node ------------------------------------------------------------------------------------- */
 
 static enum status call_node_status(struct control *control, json_t *arguments, json_t **out_result,
@@ -31,15 +40,17 @@ static enum status call_node_status(struct control *control, json_t *arguments, 
     int64_t started_ms = node_started_ms(node);
     char started[TEXT_TIME_LEN];
     text_time_ms(started_ms, started);
-    *out_result = json_pack("{s:s, s:s, s:i, s:s, s:I, s:i, s:I, s:I, s:I, s:I, s:I, s:b}", "state",
-                            control->drains ? "draining" : "running", "version", GUANTONG_VERSION,
-                            "pid", (int)getpid(), "started", started, "uptime_s",
-                            (json_int_t)((net_wall_ms(control->net) - started_ms) / 1000), "port",
-                            (int)node_port(node), "workers", (json_int_t)node_worker_count(node),
-                            "generation", (json_int_t)node_generation(node), "records",
-                            (json_int_t)figures.records, "prefixes", (json_int_t)figures.prefixes,
-                            "journal_head", (json_int_t)figures.journal_head, "refuses_writes",
-                            figures.refuses_writes);
+    *out_result = json_pack(
+        "{s:o, s:o, s:s, s:s, s:i, s:s, s:I, s:i, s:I, s:I, s:I, s:I, s:I, s:b}", "prefix",
+        running_setting(control, "node.prefix"), "description",
+        running_setting(control, "node.description"), "state",
+        control->drains ? "draining" : "running", "version", GUANTONG_VERSION, "pid", (int)getpid(),
+        "started", started, "uptime_s",
+        (json_int_t)((net_wall_ms(control->net) - started_ms) / 1000), "port", (int)node_port(node),
+        "workers", (json_int_t)node_worker_count(node), "generation",
+        (json_int_t)node_generation(node), "records", (json_int_t)figures.records, "prefixes",
+        (json_int_t)figures.prefixes, "journal_head", (json_int_t)figures.journal_head,
+        "refuses_writes", figures.refuses_writes);
     return STATUS_OK;
 }
 

@@ -29,7 +29,9 @@ bool directory_is_node(const char *path)
         return false;
     }
     bool is_node = faccessat(directory, "guantong.yaml", F_OK, 0) == 0;
+    int error = errno;
     (void)close(directory);
+    errno = error;
     return is_node;
 }
 
@@ -108,6 +110,9 @@ enum status directory_open_registry(struct arena *arena, const char *directory, 
     settings_free(settings);
     if (options.path == NULL) {
         return fault_set(fault, STATUS_NO_MEMORY, "%s", "");
+    }
+    if (access(options.path, X_OK) != 0 && errno == EACCES) {
+        return fault_set(fault, STATUS_ACCESS_DENIED, "%s", "store");
     }
     status = directory_commitment_key(arena, directory, key, is_read_only ? NULL : fault);
     if (status == STATUS_OK) {

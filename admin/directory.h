@@ -13,7 +13,7 @@
 /* "<directory>/<name>" in the arena. */
 const char *directory_path(struct arena *arena, const char *directory, const char *name);
 
-/* Holds a guantong.yaml? */
+/* Holds a guantong.yaml? When not, errno tells: EACCES for who may not look. */
 bool directory_is_node(const char *path);
 
 /* The settings of the node: guantong.yaml. */

@@ -4,6 +4,8 @@
  */
 #include "tests/unit/admin/run_node.h"
 
+#include <signal.h>
+
 static int make(void **state)
 {
     *state = home_make();
@@ -125,6 +127,26 @@ static void init_that_fails_removes_what_it_made(void **state)
     (void)snprintf(inner, sizeof(inner), "%s/no/such/parent", path);
     MUST(EXIT_REFUSED, "init", inner);
     assert_int_equal(rmdir(path), 0);
+}
+
+static void init_that_is_interrupted_removes_what_it_made(void **state)
+{
+    struct home *home = *state;
+    char path[128];
+    (void)snprintf(path, sizeof(path), "%s/files/interrupted", home->path);
+    sigset_t watched;
+    sigset_t former;
+    (void)sigemptyset(&watched);
+    (void)sigaddset(&watched, SIGTERM);
+    assert_int_equal(pthread_sigmask(SIG_BLOCK, &watched, &former), 0);
+    assert_int_equal(raise(SIGTERM), 0); /* pending: as if it came in the middle */
+    struct run run = RUN("init", path, "--prefix", "88.2");
+    int signal = 0;
+    assert_int_equal(sigwait(&watched, &signal), 0);
+    assert_int_equal(pthread_sigmask(SIG_SETMASK, &former, NULL), 0);
+    assert_int_not_equal(run.exit, EXIT_OK);
+    assert_int_not_equal(access(path, F_OK), 0);
+    run_done(&run);
 }
 
 static void init_dry_makes_nothing(void **state)
@@ -526,16 +548,51 @@ static void conf_check_of_a_bad_file_names_the_place(void **state)
     run_done(&run);
 }
 
+static void files_that_cannot_be_read_are_named_with_the_reason(void **state)
+{
+    struct home *home = *state;
+    struct run run = EXPECT(EXIT_USAGE, "record", "put", home->path, "/nonexistent-x", "--json");
+    assert_problem(&run, "GT1008");
+    assert_non_null(strstr(run.out, "No such file"));
+    run_done(&run);
+    run = EXPECT(EXIT_USAGE, "conf", "check", home->path, "/nonexistent-x", "--json");
+    assert_problem(&run, "GT1008");
+    assert_non_null(strstr(run.out, "No such file"));
+    run_done(&run);
+}
+
+static void settings_of_the_registry_need_a_restart(void **state)
+{
+    struct home *home = *state;
+    char path[160];
+    (void)snprintf(path, sizeof(path), "%s/guantong.yaml", home->path);
+    write_file(path, "prefix: {reuse: never}\n");
+    struct run run = EXPECT(EXIT_OK, "conf", "diff", home->path, "--json");
+    json_t *diff = run_json(&run);
+    json_t *item = json_array_get(json_object_get(diff, "items"), 0);
+    assert_string_equal(json_text(item, "setting"), "prefix.reuse");
+    assert_true(json_is_true(json_object_get(item, "needs_restart")));
+    json_decref(diff);
+    run_done(&run);
+}
+
 static void commands_beside_a_daemon_work_through_it(void **state)
 {
     struct home *home = *state;
     home_serve(home, 4096);
     control_publish_settings(home->control, home->settings);
+    struct run run = EXPECT(EXIT_OK, "node", "status", home->path, "--json");
+    json_t *status = run_json(&run);
+    assert_string_equal(json_text(status, "prefix"), home->settings->node_prefix);
+    assert_string_equal(json_text(status, "description"), home->settings->node_description);
+    assert_string_equal(json_text(status, "state"), "running");
+    json_decref(status);
+    run_done(&run);
     MUST(EXIT_OK, "node", "status", home->path);
     MUST(EXIT_OK, "stats", home->path);
     MUST(EXIT_OK, "node", "reload", home->path);
     assert_int_equal(home->reloads, 1);
-    struct run run = EXPECT(EXIT_OK, "stats", home->path, "--openmetrics");
+    run = EXPECT(EXIT_OK, "stats", home->path, "--openmetrics");
     assert_non_null(strstr(run.out, "# EOF\n"));
     run_done(&run);
     run = EXPECT(EXIT_OK, "conf", "diff", home->path, "--json");
@@ -556,6 +613,7 @@ int main(void)
         CASE(init_stores_the_nodes_own_record),
         CASE(init_over_something_is_refused_and_leaves_it),
         CASE(init_that_fails_removes_what_it_made),
+        CASE(init_that_is_interrupted_removes_what_it_made),
         CASE(init_dry_makes_nothing),
         CASE(init_with_a_site_record_keeps_it_exactly),
         CASE(init_by_default_names_prefix_and_port),
@@ -577,6 +635,8 @@ int main(void)
         CASE(commands_that_need_a_daemon_say_it_is_down),
         CASE(conf_diff_without_daemon_compares_with_defaults),
         CASE(conf_check_of_a_bad_file_names_the_place),
+        CASE(files_that_cannot_be_read_are_named_with_the_reason),
+        CASE(settings_of_the_registry_need_a_restart),
         CASE(commands_beside_a_daemon_work_through_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
