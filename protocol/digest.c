@@ -98,7 +98,7 @@ out:
 static bool mac_runs(EVP_MAC_CTX *context, struct bytes key, const struct bytes *runs, size_t count,
                      uint8_t out[32])
 {
-    static char sha256[] = "SHA256";
+    char sha256[] = "SHA256"; /* the parameter wants it writable */
     static const uint8_t no_key[1];
     const OSSL_PARAM params[] = {
         OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, sha256, 0),

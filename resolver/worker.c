@@ -10,7 +10,7 @@
 #include "resolver/udp.h"
 
 #define ARENA_FIRST (64u << 10)
-/* A message of 262 144 bytes decodes into about a megabyte of values; a handler may need several. */
+/* A message of 262 144 bytes decodes into about a megabyte of values; handlers may need several. */
 #define ARENA_MAX (8u << 20)
 #define SWEEP_MS 250
 
