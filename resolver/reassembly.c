@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Unfinished UDP messages (reassembly.h). A shard's list of a source holds only few sets, so that
- * chains stay short; a set's bytes are charged when it begins and given back when it ends.
+ * Unfinished UDP messages (reassembly.h). A source has few sets, so that chains stay short; a set's
+ * bytes are charged when it begins and given back when it ends.
+ *
+ * When the bytes are used up, the oldest set of the shard (or of another) makes room: honest pieces
+ * come within milliseconds, so what waits longest is most likely never to be completed, and sixty
+ * forged datagrams that announce the largest message cannot lock everybody out for five seconds.
  */
 #include "resolver/reassembly.h"
 
@@ -15,7 +19,10 @@
 #define BUCKETS 256
 
 struct set {
-    struct set *next;
+    struct set *next;  /* in its bucket */
+    struct set *older; /* in its shard */
+    struct set *newer;
+    struct set **bucket;
     uint8_t source[SOURCE_LEN];
     struct net_address peer;
     int64_t begun_ms;
@@ -26,12 +33,14 @@ struct set {
 struct shard {
     pthread_mutex_t lock;
     struct set *buckets[BUCKETS]; /* by source */
+    struct set *oldest;
+    struct set *newest;
 };
 
 struct reassembly {
     uint64_t seed;
     atomic_size_t bytes;
-    atomic_size_t expired; /* met by a late piece; the next sweep reports them */
+    atomic_size_t given_up; /* since the last sweep, which reports them */
     struct shard shards[SHARDS];
 };
 
@@ -48,30 +57,31 @@ struct reassembly *reassembly_new(uint64_t seed)
 }
 
 /* Unlinks the set; its buffer goes with it unless it was taken out. */
-static void drop(struct reassembly *reassembly, struct set **link)
+static void drop(struct reassembly *reassembly, struct shard *shard, struct set *set)
 {
-    struct set *set = *link;
+    struct set **link = set->bucket;
+    while (*link != set) {
+        link = &(*link)->next;
+    }
     *link = set->next;
+    *(set->older != NULL ? &set->older->newer : &shard->oldest) = set->newer;
+    *(set->newer != NULL ? &set->newer->older : &shard->newest) = set->older;
     (void)atomic_fetch_sub_explicit(&reassembly->bytes, set->charge, memory_order_relaxed);
     free(set->fragments.buffer);
     free(set);
 }
 
-static size_t drop_older(struct reassembly *reassembly, struct shard *shard, int64_t begun_ms)
+static void give_up(struct reassembly *reassembly, struct shard *shard, struct set *set)
 {
-    size_t dropped = 0;
-    for (size_t i = 0; i < BUCKETS; i++) {
-        struct set **link = &shard->buckets[i];
-        while (*link != NULL) {
-            if ((*link)->begun_ms <= begun_ms) {
-                drop(reassembly, link);
-                dropped++;
-            } else {
-                link = &(*link)->next;
-            }
-        }
+    drop(reassembly, shard, set);
+    (void)atomic_fetch_add_explicit(&reassembly->given_up, 1, memory_order_relaxed);
+}
+
+static void give_up_older(struct reassembly *reassembly, struct shard *shard, int64_t begun_ms)
+{
+    while (shard->oldest != NULL && shard->oldest->begun_ms <= begun_ms) {
+        give_up(reassembly, shard, shard->oldest);
     }
-    return dropped;
 }
 
 void reassembly_free(struct reassembly *reassembly)
@@ -80,7 +90,7 @@ void reassembly_free(struct reassembly *reassembly)
         return;
     }
     for (size_t i = 0; i < SHARDS; i++) {
-        (void)drop_older(reassembly, &reassembly->shards[i], INT64_MAX);
+        give_up_older(reassembly, &reassembly->shards[i], INT64_MAX);
         (void)pthread_mutex_destroy(&reassembly->shards[i].lock);
     }
     free(reassembly);
@@ -91,18 +101,19 @@ static bool is_same(const struct set *set, const struct net_address *peer, uint3
     return set->fragments.first.request_id == request_id && net_address_equal(&set->peer, peer);
 }
 
-/* The link to the message's set, or to the end of the chain; counts the source's sets on the way.
- */
-static struct set **find(struct set **link, const uint8_t source[SOURCE_LEN],
-                         const struct net_address *peer, uint32_t request_id, size_t *out_count)
+/* The message's set; NULL: not begun, and `out_count` says how many its source has. */
+static struct set *find(struct set *first, const uint8_t source[SOURCE_LEN],
+                        const struct net_address *peer, uint32_t request_id, size_t *out_count)
 {
     size_t count = 0;
-    while (*link != NULL && !is_same(*link, peer, request_id)) {
-        count += memcmp((*link)->source, source, SOURCE_LEN) == 0;
-        link = &(*link)->next;
+    for (struct set *set = first; set != NULL; set = set->next) {
+        if (is_same(set, peer, request_id)) {
+            return set;
+        }
+        count += memcmp(set->source, source, SOURCE_LEN) == 0;
     }
     *out_count = count;
-    return link;
+    return NULL;
 }
 
 static bool charge(struct reassembly *reassembly, size_t bytes, size_t limit)
@@ -115,12 +126,47 @@ static bool charge(struct reassembly *reassembly, size_t bytes, size_t limit)
     return true;
 }
 
-static struct set *begin(struct reassembly *reassembly, size_t bytes_limit,
+/* The oldest set of some other shard; a shard somebody works in is passed over, so that nobody ever
+ * waits for two. */
+static bool give_up_elsewhere(struct reassembly *reassembly, const struct shard *mine)
+{
+    for (size_t i = 0; i < SHARDS; i++) {
+        struct shard *shard = &reassembly->shards[i];
+        if (shard == mine || pthread_mutex_trylock(&shard->lock) != 0) {
+            continue;
+        }
+        bool has_one = shard->oldest != NULL;
+        if (has_one) {
+            give_up(reassembly, shard, shard->oldest);
+        }
+        (void)pthread_mutex_unlock(&shard->lock);
+        if (has_one) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Charges the bytes, at the cost of older sets if need be. */
+static bool make_room(struct reassembly *reassembly, struct shard *shard, size_t bytes,
+                      size_t limit)
+{
+    while (!charge(reassembly, bytes, limit)) {
+        if (shard->oldest != NULL) {
+            give_up(reassembly, shard, shard->oldest);
+        } else if (!give_up_elsewhere(reassembly, shard)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static struct set *begin(struct reassembly *reassembly, struct shard *shard, size_t bytes_limit,
                          const struct envelope *envelope)
 {
     size_t len = fragment_buffer_len(envelope);
     size_t total = len + sizeof(struct set);
-    if (!charge(reassembly, total, bytes_limit)) {
+    if (!make_room(reassembly, shard, total, bytes_limit)) {
         return NULL;
     }
     struct set *set = calloc(1, sizeof(*set));
@@ -136,19 +182,30 @@ static struct set *begin(struct reassembly *reassembly, size_t bytes_limit,
     return set;
 }
 
-static enum reassembly_outcome add_piece(struct reassembly *reassembly, struct set **link,
-                                         const struct envelope *envelope, struct bytes datagram,
-                                         struct bytes *out_packet)
+/* Sets stand in their shard in the order they began. */
+static void link_in(struct shard *shard, struct set **bucket, struct set *set)
 {
-    struct fragment_set *fragments = &(*link)->fragments;
+    set->bucket = bucket;
+    set->next = *bucket;
+    *bucket = set;
+    set->older = shard->newest;
+    *(shard->newest != NULL ? &shard->newest->newer : &shard->oldest) = set;
+    shard->newest = set;
+}
+
+static enum reassembly_outcome add_piece(struct reassembly *reassembly, struct shard *shard,
+                                         struct set *set, const struct envelope *envelope,
+                                         struct bytes datagram, struct bytes *out_packet)
+{
+    struct fragment_set *fragments = &set->fragments;
     switch (fragment_set_add(fragments, envelope, datagram)) {
     case FRAGMENT_COMPLETE:
         *out_packet = fragment_set_message(fragments);
         fragments->buffer = NULL;
-        drop(reassembly, link);
+        drop(reassembly, shard, set);
         return REASSEMBLY_COMPLETE;
     case FRAGMENT_MISMATCH:
-        drop(reassembly, link);
+        drop(reassembly, shard, set);
         return REASSEMBLY_MISMATCH;
     case FRAGMENT_STORED:
     case FRAGMENT_DUPLICATE:
@@ -157,29 +214,41 @@ static enum reassembly_outcome add_piece(struct reassembly *reassembly, struct s
     return REASSEMBLY_WAITING;
 }
 
-/* The set this piece belongs to, begun if need be; the link holds NULL when a limit forbids it. */
-static struct set **locate(struct reassembly *reassembly, const struct reassembly_limits *limits,
-                           int64_t now_ms, const struct net_address *peer,
-                           const struct envelope *envelope, struct set **chain)
-{
+/* Where a piece belongs. */
+struct place {
+    struct shard *shard;
+    struct set **bucket;
     uint8_t source[SOURCE_LEN];
-    sources_key(peer, source);
+};
+
+static void place_of(struct reassembly *reassembly, const struct net_address *peer,
+                     struct place *out_place)
+{
+    sources_key(peer, out_place->source);
+    uint64_t hash = sources_hash(out_place->source, reassembly->seed);
+    out_place->shard = &reassembly->shards[hash % SHARDS];
+    out_place->bucket = &out_place->shard->buckets[hash / SHARDS % BUCKETS];
+}
+
+/* The set this piece belongs to, begun if need be; NULL: a limit forbids it. */
+static struct set *locate(struct reassembly *reassembly, const struct reassembly_limits *limits,
+                          int64_t now_ms, const struct place *place, const struct net_address *peer,
+                          const struct envelope *envelope)
+{
     size_t of_source = 0;
-    struct set **link = find(chain, source, peer, envelope->request_id, &of_source);
-    if (*link != NULL && now_ms - (*link)->begun_ms >= REASSEMBLY_TIMEOUT_MS) {
-        drop(reassembly, link);
-        (void)atomic_fetch_add_explicit(&reassembly->expired, 1, memory_order_relaxed);
-        link = find(chain, source, peer, envelope->request_id, &of_source);
+    give_up_older(reassembly, place->shard, now_ms - REASSEMBLY_TIMEOUT_MS);
+    struct set *set = find(*place->bucket, place->source, peer, envelope->request_id, &of_source);
+    if (set != NULL || of_source >= limits->sets_per_source) {
+        return set;
     }
-    if (*link == NULL && of_source < limits->sets_per_source) {
-        *link = begin(reassembly, limits->bytes, envelope);
-        if (*link != NULL) {
-            (*link)->peer = *peer;
-            (*link)->begun_ms = now_ms;
-            memcpy((*link)->source, source, SOURCE_LEN);
-        }
+    set = begin(reassembly, place->shard, limits->bytes, envelope);
+    if (set != NULL) {
+        set->peer = *peer;
+        set->begun_ms = now_ms;
+        memcpy(set->source, place->source, SOURCE_LEN);
+        link_in(place->shard, place->bucket, set);
     }
-    return link;
+    return set;
 }
 
 enum reassembly_outcome reassembly_add(struct reassembly *reassembly,
@@ -191,18 +260,15 @@ enum reassembly_outcome reassembly_add(struct reassembly *reassembly,
     if (envelope_decode(datagram, &envelope) != STATUS_OK) {
         return REASSEMBLY_MISMATCH;
     }
-    uint8_t source[SOURCE_LEN];
-    sources_key(peer, source);
-    uint64_t hash = sources_hash(source, reassembly->seed);
-    struct shard *shard = &reassembly->shards[hash % SHARDS];
+    struct place place;
+    place_of(reassembly, peer, &place);
     enum reassembly_outcome outcome = REASSEMBLY_REFUSED;
-    (void)pthread_mutex_lock(&shard->lock);
-    struct set **link = locate(reassembly, limits, now_ms, peer, &envelope,
-                               &shard->buckets[hash / SHARDS % BUCKETS]);
-    if (*link != NULL) {
-        outcome = add_piece(reassembly, link, &envelope, datagram, out_packet);
+    (void)pthread_mutex_lock(&place.shard->lock);
+    struct set *set = locate(reassembly, limits, now_ms, &place, peer, &envelope);
+    if (set != NULL) {
+        outcome = add_piece(reassembly, place.shard, set, &envelope, datagram, out_packet);
     }
-    (void)pthread_mutex_unlock(&shard->lock);
+    (void)pthread_mutex_unlock(&place.shard->lock);
     return outcome;
 }
 
@@ -213,14 +279,13 @@ void reassembly_release(struct bytes packet)
 
 size_t reassembly_sweep(struct reassembly *reassembly, int64_t now_ms)
 {
-    size_t dropped = atomic_exchange_explicit(&reassembly->expired, 0, memory_order_relaxed);
     for (size_t i = 0; i < SHARDS; i++) {
         struct shard *shard = &reassembly->shards[i];
         (void)pthread_mutex_lock(&shard->lock);
-        dropped += drop_older(reassembly, shard, now_ms - REASSEMBLY_TIMEOUT_MS);
+        give_up_older(reassembly, shard, now_ms - REASSEMBLY_TIMEOUT_MS);
         (void)pthread_mutex_unlock(&shard->lock);
     }
-    return dropped;
+    return atomic_exchange_explicit(&reassembly->given_up, 0, memory_order_relaxed);
 }
 
 size_t reassembly_bytes(const struct reassembly *reassembly)

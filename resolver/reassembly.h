@@ -5,7 +5,8 @@
  * One table for all workers of a node: the kernel spreads datagrams by address and port, but a
  * reload may move them. Sharded by source, each shard under a mutex, held for one copy of at most
  * 492 bytes. A set is known by source address, port and request id; it is given up after
- * REASSEMBLY_TIMEOUT_MS. Memory of all sets and sets per source are bounded.
+ * REASSEMBLY_TIMEOUT_MS, or sooner when a younger one needs its bytes. Memory of all sets and sets
+ * per source are bounded.
  */
 #pragma once
 
@@ -39,8 +40,8 @@ enum reassembly_outcome reassembly_add(struct reassembly *reassembly,
                                        struct bytes *out_packet);
 void reassembly_release(struct bytes packet);
 
-/* Gives up what is older than the time-out; how many sets expired since the last sweep, those met
- * by a late piece included. Any thread. */
+/* Gives up what is older than the time-out; how many sets were given up since the last sweep, for
+ * whatever reason. Any thread. */
 size_t reassembly_sweep(struct reassembly *reassembly, int64_t now_ms);
 
 size_t reassembly_bytes(const struct reassembly *reassembly);

@@ -87,19 +87,46 @@ static void sets_are_told_apart_by_address_port_and_id(void **state)
     reassembly_free(r);
 }
 
-static void bytes_of_all_sets_are_bounded(void **state)
+static void bytes_of_all_sets_are_bounded_and_the_oldest_make_room(void **state)
 {
     (void)state;
     struct reassembly *r = reassembly_new(1);
     struct reassembly_limits limits = {.bytes = 8 * MESSAGE, .sets_per_source = 1};
-    size_t kept = 0;
     for (uint8_t i = 0; i < 100; i++) {
         struct net_address peer = source(i, 5);
-        kept += add(r, &limits, 0, &peer, 1, 0) == REASSEMBLY_WAITING;
-        assert_true(reassembly_bytes(r) <= limits.bytes);
+        assert_int_equal(add(r, &limits, i, &peer, 1, 0), REASSEMBLY_WAITING);
+        assert_in_range(reassembly_bytes(r), MESSAGE, limits.bytes);
     }
-    assert_in_range(kept, 1, 8);
-    assert_int_equal(reassembly_sweep(r, REASSEMBLY_TIMEOUT_MS), kept);
+    assert_int_equal(reassembly_sweep(r, 100 + REASSEMBLY_TIMEOUT_MS), 100);
+    assert_int_equal(reassembly_bytes(r), 0);
+    reassembly_free(r);
+}
+
+static void message_under_a_flood_of_unfinished_ones_is_put_together(void **state)
+{
+    (void)state;
+    struct reassembly *r = reassembly_new(1);
+    struct reassembly_limits limits = {.bytes = 8 * MESSAGE, .sets_per_source = 1};
+    for (uint8_t i = 0; i < 200; i++) {
+        struct net_address flooder = source(i, 5);
+        assert_int_equal(add(r, &limits, 0, &flooder, 1, 0), REASSEMBLY_WAITING);
+    }
+    struct net_address honest = source(200, 5);
+    for (uint32_t n = 0; n < PIECES; n++) {
+        enum reassembly_outcome expected =
+            n + 1 == PIECES ? REASSEMBLY_COMPLETE : REASSEMBLY_WAITING;
+        assert_int_equal(add(r, &limits, 1, &honest, 1, n), expected);
+    }
+    reassembly_free(r);
+}
+
+static void message_larger_than_all_bytes_is_refused(void **state)
+{
+    (void)state;
+    struct reassembly *r = reassembly_new(1);
+    struct reassembly_limits limits = {.bytes = MESSAGE, .sets_per_source = 1};
+    struct net_address peer = source(1, 5);
+    assert_int_equal(add(r, &limits, 0, &peer, 1, 0), REASSEMBLY_REFUSED);
     assert_int_equal(reassembly_bytes(r), 0);
     reassembly_free(r);
 }
@@ -204,7 +231,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pieces_in_any_order_give_the_message),
         cmocka_unit_test(sets_are_told_apart_by_address_port_and_id),
-        cmocka_unit_test(bytes_of_all_sets_are_bounded),
+        cmocka_unit_test(bytes_of_all_sets_are_bounded_and_the_oldest_make_room),
+        cmocka_unit_test(message_under_a_flood_of_unfinished_ones_is_put_together),
+        cmocka_unit_test(message_larger_than_all_bytes_is_refused),
         cmocka_unit_test(sets_of_one_source_are_bounded_over_its_ports),
         cmocka_unit_test(late_piece_begins_anew_and_the_old_set_counts_as_expired),
         cmocka_unit_test(piece_of_another_length_drops_the_set),
