@@ -49,6 +49,12 @@ static void row_name(const struct setting_row *row, char out[NAME_MAX_LEN])
     (void)snprintf(out, NAME_MAX_LEN, "%s.%s", row->section, row->key);
 }
 
+static const char *takes_text(const struct command_call *call, bool needs_restart)
+{
+    return needs_restart ? say_text(call, "a restart", "需要重启")
+                         : say_text(call, "a reload", "重载即可");
+}
+
 static const char *reload_word(const struct setting_row *row)
 {
     return row->reload == SETTING_LIVE ? "live" : "restart";
@@ -63,7 +69,7 @@ int command_conf_show(struct command_call *call)
     }
     const char *headings[] = {say_text(call, "SETTING", "设置"), say_text(call, "VALUE", "值"),
                               say_text(call, "DEFAULT", "默认值"),
-                              say_text(call, "RELOAD", "生效")};
+                              say_text(call, "TAKES", "生效方式")};
     struct say_table *table = say_table_new(headings, 4);
     json_t *items = json_array();
     for (size_t i = 0; i < settings_row_count(); i++) {
@@ -77,7 +83,7 @@ int command_conf_show(struct command_call *call)
         row_name(row, name);
         const char *shown = settings_value(settings, row, value, sizeof(value));
         const char *cells[] = {name, say_printable(call->arena, bytes_of_text(shown)),
-                               row->fallback, reload_word(row)};
+                               row->fallback, takes_text(call, row->reload == SETTING_RESTART)};
         say_table_row(table, cells);
         (void)json_array_append_new(items,
                                     json_pack("{s:s, s:s, s:s, s:b, s:s}", "setting", name, "value",
@@ -132,8 +138,7 @@ static void print_diff(struct command_call *call, json_t *items, bool is_running
         const char *cells[] = {json_string_value(json_object_get(item, "setting")),
                                say_printable(call->arena, bytes_of_text(file)),
                                say_printable(call->arena, bytes_of_text(other)),
-                               needs_restart ? say_text(call, "a restart", "需要重启")
-                                             : say_text(call, "a reload", "重载即可")};
+                               takes_text(call, needs_restart)};
         say_table_row(table, cells);
     }
     say_table_print(table, call->out);

@@ -411,7 +411,7 @@ int command_export(struct command_call *call)
     const char *format = command_option(call, "--format");
     const char *prefix = command_option(call, "--prefix");
     if (format != NULL && strcmp(format, "jsonl") != 0 && strcmp(format, "csv") != 0) {
-        return say_problem(call, PROBLEM_BAD_OPTION, "--format: jsonl or csv");
+        return say_problem(call, PROBLEM_BAD_OPTION, "--format: jsonl|csv");
     }
     struct fault fault = {STATUS_OK, ""};
     if (prefix != NULL && handle_check_prefix(bytes_of_text(prefix), &fault) != STATUS_OK) {

@@ -447,7 +447,7 @@ int command_import(struct command_call *call)
         return say_problem(call, PROBLEM_MISSING_ARGUMENT, "FILE");
     }
     if (format != NULL && import_rows_form(format) == IMPORT_UNKNOWN) {
-        return say_problem(call, PROBLEM_BAD_OPTION, "--format: jsonl, csv or batch");
+        return say_problem(call, PROBLEM_BAD_OPTION, "--format: jsonl|csv|batch");
     }
     int exit_code = check_reject_paths(call);
     if (exit_code != EXIT_OK) {

@@ -78,7 +78,8 @@ void progress_show(struct progress *progress, const struct progress_figures *fig
     }
     char line[PROGRESS_TEXT_MAX];
     progress_text(figures, progress->is_chinese, line);
-    (void)fprintf(progress->stream, "\r%s\033[K", line);
+    /* Without line wrap, so that a narrow terminal shows one line, cut off. */
+    (void)fprintf(progress->stream, "\r\033[?7l%s\033[K\033[?7h", line);
     (void)fflush(progress->stream);
     progress->next_ms = now_ms + INTERVAL_MS;
     progress->is_shown = true;

@@ -84,7 +84,8 @@ static void show_waits_until_it_is_due_and_clear_wipes(void **state)
     progress_clear(&progress);
     progress_clear(&progress);
     assert_int_equal(fclose(stream), 0);
-    assert_string_equal(text, "\ra: 1 records  1/s\033[K\ra: 3 records  3/s\033[K\r\033[K");
+    assert_string_equal(text, "\r\033[?7la: 1 records  1/s\033[K\033[?7h"
+                              "\r\033[?7la: 3 records  3/s\033[K\033[?7h\r\033[K");
     free(text);
 }
 
