@@ -368,12 +368,16 @@ static const char *absolute(struct arena *arena, const char *path)
     return directory_path(arena, here, path);
 }
 
+static bool is_directory(const char *word)
+{
+    struct stat facts;
+    return stat(word, &facts) == 0 && S_ISDIR(facts.st_mode);
+}
+
 /* Written like a path and a directory: meant as DIR, whatever it holds. */
 static bool looks_like_directory(const char *word)
 {
-    struct stat facts;
-    bool is_path = word[0] == '/' || word[0] == '.';
-    return is_path && stat(word, &facts) == 0 && S_ISDIR(facts.st_mode);
+    return (word[0] == '/' || word[0] == '.') && is_directory(word);
 }
 
 static int choose_directory(struct parse *p)
@@ -396,7 +400,10 @@ static int choose_directory(struct parse *p)
         chosen = getenv("GUANTONG_DIR");
     }
     if (chosen == NULL || chosen[0] == '\0') {
-        chosen = DIRECTORY_FALLBACK;
+        /* Without a node to fall back on, what is a directory was meant as DIR. */
+        chosen = first != NULL && is_directory(first) && !directory_is_node(DIRECTORY_FALLBACK)
+                     ? first
+                     : DIRECTORY_FALLBACK;
     }
     call->directory = absolute(call->arena, chosen);
     if (call->directory == NULL) {

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "admin/command_reach.h"
 #include "admin/directory.h"
 #include "admin/progress.h"
 #include "admin/say.h"
@@ -39,8 +40,10 @@ struct export
     FILE *stream; /* in memory, drained between records */
     char *held;   /* its bytes */
     size_t held_len;
-    const char *path;    /* of --output; NULL: standard output */
-    char *temporary;     /* beside it, until it is complete; NULL: written in place */
+    const char *path;               /* of --output; NULL: standard output */
+    char *temporary;                /* beside it, until it is complete; NULL: written in place */
+    struct command_signals signals; /* held back while a file is made, not while a pipe is fed */
+    bool holds_signals;
     bool is_refused;     /* the output could not be opened or written */
     struct arena *arena; /* of one record */
     uint64_t records;
@@ -140,6 +143,9 @@ static enum status write_record(struct export *export, const struct record_row *
 static enum status drain(struct export *export, struct record_walk *walk, struct fault *fault)
 {
     record_walk_rest(walk);
+    if (export->temporary != NULL && command_signal_waits()) {
+        return fault_set(fault, STATUS_SYSTEM, "%s", "interrupted");
+    }
     bool is_written = fflush(export->stream) == 0 &&
                       fwrite(export->held, 1, export->held_len, export->sink) == export->held_len &&
                       fflush(export->sink) == 0 && fseeko(export->stream, 0, SEEK_SET) == 0;
@@ -201,8 +207,17 @@ static enum status write_all(struct export *export, struct fault *fault)
 /* --- where it goes
  * ---------------------------------------------------------------------------------- */
 
+static void release_signals(struct export *export)
+{
+    if (export->holds_signals) {
+        export->holds_signals = false;
+        command_release_signals(&export->signals);
+    }
+}
+
 static enum status open_in_place(struct export *export, struct fault *fault)
 {
+    release_signals(export);
     int fd = open(export->path, O_WRONLY | O_CLOEXEC);
     export->sink = fd < 0 ? NULL : fdopen(fd, "w");
     return export->sink == NULL
@@ -384,9 +399,14 @@ static int finish(const struct export *export)
 
 static enum status run(struct export *export, struct fault *fault)
 {
+    const char *path = command_option(export->call, "--output");
     export->arena = arena_new(64u << 10, RECORD_MEMORY_MAX);
     if (export->arena == NULL) {
         return STATUS_NO_MEMORY;
+    }
+    if (path != NULL && strcmp(path, "-") != 0) {
+        command_hold_signals(&export->signals); /* before any thread starts */
+        export->holds_signals = true;
     }
     enum status status = open_store(export, fault);
     if (status == STATUS_OK) {
@@ -396,7 +416,9 @@ static enum status run(struct export *export, struct fault *fault)
     if (status == STATUS_OK) {
         status = write_all(export, fault);
     }
-    return close_output(export, status, fault);
+    status = close_output(export, status, fault);
+    release_signals(export);
+    return status;
 }
 
 /* What went wrong, told as a matter of the file or of the node. */

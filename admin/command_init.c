@@ -10,7 +10,6 @@
 #include <ftw.h>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -153,8 +152,12 @@ static int check_directory(struct init *init)
     struct command_call *call = init->call;
     DIR *directory = opendir(call->directory);
     if (directory == NULL) {
-        return errno == ENOENT ? EXIT_OK
-                               : say_problem(call, PROBLEM_DIRECTORY_TAKEN, call->directory);
+        if (errno == ENOENT) {
+            return EXIT_OK;
+        }
+        return errno == EACCES ? say_problem(call, PROBLEM_ACCESS_DENIED, call->directory)
+                               : say_problem_because(call, PROBLEM_DIRECTORY_TAKEN, call->directory,
+                                                     strerror(errno));
     }
     init->directory_existed = true;
     int entries = 0;
@@ -429,26 +432,16 @@ static int tell(struct init *init)
 /* make, not left halfway by Ctrl-C: the signal is taken once everything is made or undone. */
 static enum status make_undisturbed(struct init *init)
 {
-    sigset_t watched;
-    sigset_t former;
-    sigset_t pending;
-    (void)sigemptyset(&watched);
-    (void)sigaddset(&watched, SIGINT);
-    (void)sigaddset(&watched, SIGTERM);
-    (void)sigaddset(&watched, SIGHUP);
-    (void)pthread_sigmask(SIG_BLOCK, &watched, &former);
+    struct command_signals held;
+    command_hold_signals(&held);
     enum status status = make(init);
-    (void)sigemptyset(&pending);
-    (void)sigpending(&pending);
-    bool is_interrupted = sigismember(&pending, SIGINT) == 1 ||
-                          sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGHUP) == 1;
-    if (status == STATUS_OK && is_interrupted) {
+    if (status == STATUS_OK && command_signal_waits()) {
         status = fault_set(&init->fault, STATUS_SYSTEM, "interrupted, nothing was made");
     }
     if (status != STATUS_OK) {
         undo(init);
     }
-    (void)pthread_sigmask(SIG_SETMASK, &former, NULL);
+    command_release_signals(&held);
     return status;
 }
 

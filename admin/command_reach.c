@@ -94,6 +94,36 @@ enum status command_handle(struct command_call *call, const char *name, struct b
     return room == NULL ? STATUS_NO_MEMORY : handle_expand(bytes_of_text(name), room, out_handle);
 }
 
+static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
+
+void command_hold_signals(struct command_signals *out_held)
+{
+    sigset_t held;
+    (void)sigemptyset(&held);
+    for (size_t i = 0; i < sizeof(stop_signals) / sizeof(stop_signals[0]); i++) {
+        (void)sigaddset(&held, stop_signals[i]);
+    }
+    (void)pthread_sigmask(SIG_BLOCK, &held, &out_held->former);
+}
+
+bool command_signal_waits(void)
+{
+    sigset_t pending;
+    (void)sigemptyset(&pending);
+    (void)sigpending(&pending);
+    for (size_t i = 0; i < sizeof(stop_signals) / sizeof(stop_signals[0]); i++) {
+        if (sigismember(&pending, stop_signals[i]) == 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void command_release_signals(const struct command_signals *held)
+{
+    (void)pthread_sigmask(SIG_SETMASK, &held->former, NULL);
+}
+
 bool command_number(const char *text, uint64_t max, uint64_t *out_number)
 {
     uint64_t number = 0;

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <signal.h>
+
 #include "admin/command.h"
 #include "registry/registry.h"
 
@@ -33,6 +35,15 @@ enum case_rule command_case_rule(struct snapshot *snapshot, struct bytes handle)
 
 /* The handle a name on the command line stands for, in the call's arena. */
 enum status command_handle(struct command_call *call, const char *name, struct bytes *out_handle);
+
+/* What asks a command to stop (SIGINT, SIGTERM, SIGHUP) waits, so that nothing half-made is left;
+ * released, it ends the program as ever. */
+struct command_signals {
+    sigset_t former;
+};
+void command_hold_signals(struct command_signals *out_held);
+bool command_signal_waits(void);
+void command_release_signals(const struct command_signals *held);
 
 /* Decimal digits up to `max`. */
 bool command_number(const char *text, uint64_t max, uint64_t *out_number);

@@ -102,6 +102,9 @@ static void init_over_something_is_refused_and_leaves_it(void **state)
     run_done(&run);
     MUST(EXIT_OK, "journal", "verify", home->path);
     MUST(EXIT_CONFIGURATION, "init", "/etc");
+    run = EXPECT(EXIT_CONFIGURATION, "init", "/etc/passwd", "--json");
+    assert_non_null(strstr(run.out, "Not a directory"));
+    run_done(&run);
 }
 
 static void init_that_fails_removes_what_it_made(void **state)

@@ -5,6 +5,7 @@
 #include "tests/unit/admin/run_command.h"
 
 #include <fcntl.h>
+#include <signal.h>
 
 struct place {
     char scratch[64];
@@ -156,6 +157,29 @@ static void export_to_a_link_fills_the_file_behind_it(void **state)
     assert_int_equal(unlink(place->file), 0);
 }
 
+static void export_that_is_interrupted_leaves_no_file(void **state)
+{
+    struct place *place = *state;
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/cut", place->scratch);
+    assert_int_equal(mkdir(path, 0700), 0);
+    (void)snprintf(path, sizeof path, "%s/cut/out", place->scratch);
+    sigset_t stop;
+    sigset_t former;
+    (void)sigemptyset(&stop);
+    (void)sigaddset(&stop, SIGTERM);
+    assert_int_equal(pthread_sigmask(SIG_BLOCK, &stop, &former), 0);
+    assert_int_equal(raise(SIGTERM), 0); /* pending: as if it came in the middle */
+    struct run run = RUN("export", place->first, "--output", path);
+    int signal = 0;
+    assert_int_equal(sigwait(&stop, &signal), 0);
+    assert_int_equal(pthread_sigmask(SIG_SETMASK, &former, NULL), 0);
+    assert_int_not_equal(run.exit, EXIT_OK);
+    run_done(&run);
+    (void)snprintf(path, sizeof path, "%s/cut", place->scratch);
+    assert_int_equal(rmdir(path), 0); /* empty */
+}
+
 static void export_that_cannot_be_says_why(void **state)
 {
     struct place *place = *state;
@@ -205,6 +229,7 @@ int main(void)
         cmocka_unit_test(export_to_a_file_is_complete_or_not_there),
         cmocka_unit_test(export_to_a_device_leaves_it_one),
         cmocka_unit_test(export_to_a_link_fills_the_file_behind_it),
+        cmocka_unit_test(export_that_is_interrupted_leaves_no_file),
         cmocka_unit_test(export_that_cannot_be_says_why),
         cmocka_unit_test(export_of_a_prefix_gives_its_records_only),
         cmocka_unit_test(export_as_csv_tells_what_it_cannot_say),
