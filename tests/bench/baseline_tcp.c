@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define EVENTS 64
+#define FDS_MAX 4096
 #define IN_SIZE 65536
 #define OUT_SIZE (1u << 20)
 #define ANSWER_MAX 1024
@@ -24,11 +25,11 @@
 #define HANDLE_AT 48 /* envelope, header, length of the handle */
 
 struct connection {
-    int fd;
     size_t in_len;
     uint8_t in[IN_SIZE];
 };
 
+static struct connection connections[FDS_MAX]; /* by descriptor; pages appear as they are used */
 static uint8_t out[OUT_SIZE];
 static size_t out_len;
 static size_t answer_len;
@@ -86,9 +87,10 @@ static size_t answer(struct connection *c)
 }
 
 /* 0 when the connection is over. Sending blocks while the peer does not read. */
-static int serve(struct connection *c)
+static int serve(int fd)
 {
-    ssize_t got = recv(c->fd, c->in + c->in_len, IN_SIZE - c->in_len, MSG_DONTWAIT);
+    struct connection *c = &connections[fd];
+    ssize_t got = recv(fd, c->in + c->in_len, IN_SIZE - c->in_len, MSG_DONTWAIT);
     if (got == 0) {
         return 0;
     }
@@ -100,19 +102,18 @@ static int serve(struct connection *c)
     }
     memmove(c->in, c->in + done, c->in_len - done);
     c->in_len -= done;
-    return out_len == 0 || send(c->fd, out, out_len, MSG_NOSIGNAL) == (ssize_t)out_len;
+    return out_len == 0 || send(fd, out, out_len, MSG_NOSIGNAL) == (ssize_t)out_len;
 }
 
 static void welcome(int epoll, int listener)
 {
-    struct connection *c = malloc(sizeof(*c));
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
-    if (c == NULL || (c->fd = accept(listener, NULL, NULL)) < 0 ||
-        epoll_ctl(epoll, EPOLL_CTL_ADD, c->fd, &event) != 0) {
-        free(c);
-        return;
+    int fd = accept(listener, NULL, NULL);
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+    if (fd >= FDS_MAX || (fd >= 0 && epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0)) {
+        (void)close(fd);
+    } else if (fd >= 0) {
+        connections[fd].in_len = 0;
     }
-    c->in_len = 0;
 }
 
 int main(int count, char **text)
@@ -126,7 +127,7 @@ int main(int count, char **text)
     answer_len = count == 3 ? (size_t)atoi(text[2]) : 0;
     (void)setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
     (void)setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
-    struct epoll_event own = {.events = EPOLLIN, .data.ptr = NULL};
+    struct epoll_event own = {.events = EPOLLIN, .data.fd = listener};
     if (answer_len < 128 || answer_len > ANSWER_MAX ||
         bind(listener, (struct sockaddr *)&local, sizeof(local)) != 0 ||
         listen(listener, 1024) != 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &own) != 0) {
@@ -137,12 +138,11 @@ int main(int count, char **text)
         struct epoll_event events[EVENTS];
         int ready = epoll_wait(epoll, events, EVENTS, -1);
         for (int i = 0; i < ready; i++) {
-            struct connection *c = events[i].data.ptr;
-            if (c == NULL) {
+            int fd = events[i].data.fd;
+            if (fd == listener) {
                 welcome(epoll, listener);
-            } else if (!serve(c)) {
-                (void)close(c->fd);
-                free(c);
+            } else if (!serve(fd)) {
+                (void)close(fd);
             }
         }
     }

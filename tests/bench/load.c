@@ -15,6 +15,7 @@
 
 #define EXIT_USAGE 2
 #define OUTSTANDING_UDP 256
+#define OUTSTANDING_OPEN_LOOP 8192 /* places of the table; who finds none free leaves late */
 
 static const char usage[] =
     "load [OPTION...] ADDRESS PORT\n"
@@ -192,7 +193,9 @@ static bool complete(struct load_options *options, uint32_t *out_places)
 {
     bool is_udp = options->mode == LOAD_UDP;
     if (options->outstanding == 0) {
-        options->outstanding = !is_udp ? 1 : options->rate > 0 ? FLIGHT_MAX : OUTSTANDING_UDP;
+        options->outstanding = !is_udp             ? 1
+                               : options->rate > 0 ? OUTSTANDING_OPEN_LOOP
+                                                   : OUTSTANDING_UDP;
     }
     uint64_t places = options->outstanding;
     if (options->mode == LOAD_TCP_ONE_SHOT) {

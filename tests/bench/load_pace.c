@@ -12,7 +12,7 @@
 #include "tests/bench/load.h"
 
 #define SECOND_NS 1000000000
-#define SWEEP_NS 50000000
+#define SWEEP_NS 100000000
 #define PATIENCE_NS 1000000
 #define EXPIRATION 0x7fffffff
 
