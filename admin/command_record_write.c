@@ -261,6 +261,7 @@ static int put_next(struct batch *batch, struct arena *arena, struct input *inpu
     (void)snprintf(where, sizeof(where), "%s%zu%s", say_text(call, "line ", "第 "), input->line,
                    say_text(call, "", " 行"));
     if (document == NULL) {
+        say_without_input(error.text);
         return say_problem_because(call, PROBLEM_BAD_RECORD, where, error.text);
     }
     json_decref(document);

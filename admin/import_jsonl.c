@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 
+#include "admin/say.h"
 #include "protocol/handle.h"
 #include "protocol/record_json.h"
 
@@ -76,6 +77,7 @@ static enum status jsonl_next(struct import_rows *rows, struct import_row *out_r
         status = status == STATUS_NO_MEMORY
                      ? fault_set(fault, STATUS_NO_ROOM, "the record is too large")
                      : status;
+        say_without_input(fault->text);
         return refuse(reader, text, status, out_row, fault);
     }
     return STATUS_OK;

@@ -315,6 +315,14 @@ void say_table_print(struct say_table *table, FILE *out)
     say_table_free(table);
 }
 
+void say_without_input(char *reason)
+{
+    char *piece = strstr(reason, " near '");
+    if (piece != NULL) {
+        *piece = '\0';
+    }
+}
+
 /* --- foreign text ----------------------------------------------------------------------------- */
 
 /* Controls, and the marks that turn the writing direction: what a name could hide behind. */

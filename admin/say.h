@@ -57,5 +57,8 @@ void say_table_row(struct say_table *table, const char *const *cells);
 void say_table_print(struct say_table *table, FILE *out); /* and frees it */
 void say_table_free(struct say_table *table);             /* unprinted; NULL is allowed */
 
+/* Cuts the piece of input that a JSON parser's reason ends with: it may be of a secret key. */
+void say_without_input(char *reason);
+
 /* A text safe for a terminal: control characters and invalid UTF-8 as \xNN; in the arena. */
 const char *say_printable(struct arena *arena, struct bytes text);

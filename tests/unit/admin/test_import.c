@@ -315,6 +315,21 @@ static void import_keeps_rejected_rows_to_their_owner(void **state)
     assert_int_equal(facts.st_mode & 0777, 0600);
 }
 
+static void import_quotes_no_input_in_a_reason(void **state)
+{
+    struct place *place = *state;
+    write_file(place->rows, "{\"handle\":\"88.1000/s\",\"values\":[{\"index\":301,\"type\":"
+                            "\"HS_SECKEY\",\"data\":\"hidden\\q\"}]}\n");
+    struct run run = EXPECT(EXIT_PARTLY, "import", place->node, place->rows);
+    assert_non_null(strstr(run.err, "invalid escape"));
+    assert_null(strstr(run.err, "hidden"));
+    run_done(&run);
+    run = EXPECT(EXIT_REFUSED, "record", "put", place->node, place->rows);
+    assert_non_null(strstr(run.err, "invalid escape"));
+    assert_null(strstr(run.err, "hidden"));
+    run_done(&run);
+}
+
 static void import_tells_a_chinese_reader_in_chinese(void **state)
 {
     struct place *place = *state;
@@ -391,6 +406,7 @@ int main(void)
         cmocka_unit_test(import_of_many_sets_counts_every_row),
         cmocka_unit_test(import_says_what_is_wrong_with_files_and_words),
         cmocka_unit_test(import_keeps_rejected_rows_to_their_owner),
+        cmocka_unit_test(import_quotes_no_input_in_a_reason),
         cmocka_unit_test(import_tells_a_chinese_reader_in_chinese),
         cmocka_unit_test(import_never_overwrites_what_it_reads),
         cmocka_unit_test(import_with_one_reject_file_names_each_file),
