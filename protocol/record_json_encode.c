@@ -44,8 +44,8 @@ static json_t *text_json(struct bytes text)
 static json_t *name_json(struct bytes name)
 {
     json_t *text = text_json(name);
-    if (text != NULL) {
-        return text;
+    if (text != NULL || handle_is_utf8(name)) {
+        return text; /* NULL: memory is out, which is no reason to spell the name in hex */
     }
     size_t size = TEXT_MEMORY + 2 * name.len;
     struct arena *arena = arena_new(size, size);
@@ -87,8 +87,10 @@ static json_t *admin_json(struct bytes data)
     bits[count] = '\0';
     json_t *object = json_pack("{s:o, s:I, s:s}", "handle", text_json(admin.identity.handle),
                                "index", (json_int_t)admin.identity.index, "permissions", bits);
-    if (object != NULL && admin.is_legacy) {
-        (void)json_object_set_new(object, "legacyByteLength", json_true());
+    if (object != NULL && admin.is_legacy &&
+        json_object_set_new(object, "legacyByteLength", json_true()) != 0) {
+        json_decref(object);
+        return NULL;
     }
     return object;
 }

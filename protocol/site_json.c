@@ -60,13 +60,12 @@ static json_t *server_json(const struct site_server *server)
     json_t *object =
         json_pack("{s:I, s:s}", "serverId", (json_int_t)server->id, "address", address);
     json_t *interfaces = json_array();
-    json_t *key = NULL;
+    bool is_whole = true;
     if (server->public_key.len > 0) {
-        key = key_object(server->public_key);
+        json_t *key = key_object(server->public_key);
         key = key == NULL ? base64_object(server->public_key) : key;
-        (void)json_object_set_new(object, "publicKey", key);
+        is_whole = json_object_set_new(object, "publicKey", key) == 0;
     }
-    bool is_whole = server->public_key.len == 0 || key != NULL;
     for (size_t i = 0; is_whole && i < server->interface_count; i++) {
         json_t *interface = interface_json(&server->interfaces[i]);
         is_whole = interface != NULL && json_array_append_new(interfaces, interface) == 0;

@@ -5,6 +5,7 @@
  */
 #include "registry/record_digest.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 
@@ -19,7 +20,11 @@ struct hasher {
 
 struct hasher *hasher_new(void)
 {
-    struct hasher *hasher = calloc(1, sizeof(*hasher));
+    /* A libcrypto that found no memory to set itself up ends the process when it is asked. */
+    struct hasher *hasher = NULL;
+    if (OSSL_LIB_CTX_get0_global_default() != NULL) {
+        hasher = calloc(1, sizeof(*hasher));
+    }
     if (hasher == NULL) {
         return NULL;
     }
