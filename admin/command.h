@@ -96,8 +96,7 @@ int command_main(int argc, char **argv, FILE *out, FILE *err);
  * go on. */
 int command_confirm(struct command_call *call, const char *act);
 
-/* --- the table, for help, completion and tests --------------------------------------------------
- */
+/* --- the table, for help, completion and tests ------------------------------------------------ */
 
 size_t command_row_count(void);
 const struct command_row *command_row(size_t index);
@@ -129,8 +128,7 @@ const struct command_option_row *command_option_help(const struct command_row *r
 /* The word of `words` nearest to `word`, or NULL when none is near. */
 const char *command_nearest(const char *word, const char *const *words, size_t count);
 
-/* --- help (command_help.c) ----------------------------------------------------------------------
- */
+/* --- help (command_help.c) -------------------------------------------------------------------- */
 
 void command_help_all(FILE *out, bool is_chinese);
 void command_help_noun(FILE *out, const char *noun, bool is_chinese);

@@ -78,8 +78,7 @@ static enum status show_without_envelope(struct decode *decode, struct bytes mes
     return STATUS_OK;
 }
 
-/* --- pieces
- * ------------------------------------------------------------------------------------------- */
+/* --- pieces ----------------------------------------------------------------------------------- */
 
 static enum status begin_pieces(struct decode *decode, const struct envelope *envelope)
 {
@@ -110,8 +109,7 @@ static enum status take_piece(struct decode *decode, const struct envelope *enve
     return status;
 }
 
-/* --- input
- * ---------------------------------------------------------------------------------------------- */
+/* --- input ------------------------------------------------------------------------------------ */
 
 /* What one message or datagram takes of a run of several, as captures of TCP have them. */
 static size_t first_len(const struct envelope *envelope, struct bytes packet)

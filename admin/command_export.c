@@ -53,8 +53,7 @@ struct export
     uint64_t not_in_csv;
 };
 
-/* --- one record
- * ----------------------------------------------------------------------------------- */
+/* --- one record ------------------------------------------------------------------------------- */
 
 static bool fits_csv(const struct value *value)
 {
@@ -136,8 +135,7 @@ static enum status write_record(struct export *export, const struct record_row *
     return write_json(export, &record);
 }
 
-/* --- all of them
- * ---------------------------------------------------------------------------------- */
+/* --- all of them ------------------------------------------------------------------------------ */
 
 /* Writing may wait for whoever reads the pipe: the walk holds no pages meanwhile. */
 static enum status drain(struct export *export, struct record_walk *walk, struct fault *fault)
@@ -204,8 +202,7 @@ static enum status write_all(struct export *export, struct fault *fault)
     return status;
 }
 
-/* --- where it goes
- * ---------------------------------------------------------------------------------- */
+/* --- where it goes ---------------------------------------------------------------------------- */
 
 static void release_signals(struct export *export)
 {
@@ -295,8 +292,7 @@ static enum status close_output(struct export *export, enum status status, struc
     return status;
 }
 
-/* --- where it comes from
- * ---------------------------------------------------------------------------- */
+/* --- where it comes from ---------------------------------------------------------------------- */
 
 static void export_on_done(void *context, uint64_t tag, enum status status,
                            const struct writer_item *items, size_t count)
@@ -342,8 +338,7 @@ static enum status open_store(struct export *export, struct fault *fault)
     return status;
 }
 
-/* --- the command
- * -------------------------------------------------------------------------------------- */
+/* --- the command ------------------------------------------------------------------------------ */
 
 static void say_summary(const struct export *export)
 {

@@ -42,8 +42,7 @@ static int64_t clock_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* --- interruption: SIGINT and SIGTERM as a descriptor, blocked before any thread starts ----------
- */
+/* --- interruption: SIGINT and SIGTERM as a descriptor, blocked before any thread starts ------- */
 
 static void watch_signals(struct import *import)
 {
@@ -76,8 +75,7 @@ static void unwatch_signals(struct import *import)
     (void)pthread_sigmask(SIG_SETMASK, &import->former_mask, NULL);
 }
 
-/* --- one file
- * ------------------------------------------------------------------------------------- */
+/* --- one file --------------------------------------------------------------------------------- */
 
 static void show_progress(struct import *import, const char *name, const struct import_lines *lines)
 {
@@ -252,8 +250,7 @@ static enum status load_files(struct import *import, const char **out_path, stru
     return status;
 }
 
-/* --- what is said at the end --------------------------------------------------------------------
- */
+/* --- what is said at the end ------------------------------------------------------------------ */
 
 static void say_notes(struct import *import)
 {
@@ -393,8 +390,7 @@ static int finish(struct import *import)
     return figures->rejected > 0 || import->is_interrupted ? EXIT_PARTLY : EXIT_OK;
 }
 
-/* --- the command
- * ---------------------------------------------------------------------------------- */
+/* --- the command ------------------------------------------------------------------------------ */
 
 /* What was done so far is told before the reason why it ended there. */
 static int stopped(struct import *import, enum status status, const char *path,

@@ -20,10 +20,8 @@
 #define CONTROL_INPUT_MAX (128u << 20) /* unfinished frames of all connections */
 #define CONTROL_OUTPUT_MAX (1u << 20)  /* unread answers of one connection: stop reading it */
 #define CONTROL_CALL_MAX (1u << 20)
-#define CONTROL_TURN_BYTES                                                                         \
-    (256u << 10)               /* read from one connection before the next has its turn            \
-                                */
-#define CONTROL_FRAME_MS 60000 /* for one frame, and for an answer to be read */
+#define CONTROL_TURN_BYTES (256u << 10) /* read from one before the next has its turn */
+#define CONTROL_FRAME_MS 60000          /* for one frame, and for an answer to be read */
 #define CONTROL_IDLE_MS 3600000
 #define CONTROL_ATTEMPTS 3 /* a set that lost a race, before "busy" */
 
@@ -92,8 +90,7 @@ struct control {
     json_t *settings; /* {"section.key":"value"} of the generation that serves */
 };
 
-/* --- control_connection.c ------------------------------------------------------------------------
- */
+/* --- control_connection.c --------------------------------------------------------------------- */
 
 /* Takes the stream; refuses and closes it when the peer may not come in. */
 void control_connection_accept(struct control *control, struct net_stream *stream);
@@ -111,8 +108,7 @@ void control_connection_settle_all(struct control *control);
 /* Closes what missed its deadline. */
 void control_connection_tick(struct control *control);
 
-/* --- control_sets.c ----------------------------------------------------------------------------
- */
+/* --- control_sets.c --------------------------------------------------------------------------- */
 
 /* A CHANGE_SET frame. Its outcome is sent when it is known. */
 void control_sets_take(struct control_connection *connection, struct bytes payload);
@@ -123,8 +119,7 @@ void control_sets_forget(struct control_connection *connection);
 /* Held sets are answered SERVER_BACKUP: the node stops. */
 void control_sets_refuse_held(struct control *control);
 
-/* --- control_calls.c ---------------------------------------------------------------------------
- */
+/* --- control_calls.c -------------------------------------------------------------------------- */
 
 /* A CALL frame: answered at once. */
 void control_calls_take(struct control_connection *connection, struct bytes payload);

@@ -44,8 +44,7 @@ static const char *time_text(const struct walk *walk, uint32_t seconds)
     return value_show_format(arena_of(walk), "%u (%s)", seconds, text);
 }
 
-/* --- single fields
- * -------------------------------------------------------------------------------- */
+/* --- single fields ---------------------------------------------------------------------------- */
 
 static uint64_t number(struct walk *walk, size_t len, const char *name)
 {
@@ -131,8 +130,7 @@ static void texts(struct walk *walk, const char *name)
     decode_page_close(walk->page);
 }
 
-/* --- values
- * ----------------------------------------------------------------------------------------- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 static void references(struct walk *walk)
 {
@@ -348,8 +346,7 @@ void decode_body(struct decode_page *page, struct bytes body, uint32_t opcode,
     finish(&walk, "body");
 }
 
-/* --- header, credential, envelope
- * ----------------------------------------------------------------------- */
+/* --- header, credential, envelope ------------------------------------------------------------- */
 
 static void credential(struct decode_page *page, struct bytes encoded)
 {

@@ -55,8 +55,7 @@ static const struct {
     {"UNHOME", OPERATION_OTHER},
 };
 
-/* --- lines --------------------------------------------------------------------------------------
- */
+/* --- lines ------------------------------------------------------------------------------------ */
 
 static bool is_blank(uint8_t c)
 {
@@ -148,8 +147,7 @@ static void keep(struct import_batch *reader, struct bytes line)
     }
 }
 
-/* --- data
- * ----------------------------------------------------------------------------------------- */
+/* --- data ------------------------------------------------------------------------------------- */
 
 static struct bytes encoded(struct import_batch *reader, const struct wire_writer *w)
 {
@@ -242,8 +240,7 @@ static struct bytes data_of(struct import_batch *reader, struct bytes form, stru
     return BYTES_NONE;
 }
 
-/* --- records
- * ------------------------------------------------------------------------------------------ */
+/* --- records ---------------------------------------------------------------------------------- */
 
 static void read_value(struct import_batch *reader, struct bytes line, struct value *value)
 {

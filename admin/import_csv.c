@@ -59,8 +59,7 @@ struct import_csv {
     struct import_text original;
 };
 
-/* --- rows, by libcsv ----------------------------------------------------------------------------
- */
+/* --- rows, by libcsv -------------------------------------------------------------------------- */
 
 static int no_space(unsigned char c)
 {
@@ -241,8 +240,7 @@ static struct bytes row_field(const struct import_csv *reader, enum column colum
     return field_at(&reader->row, reader->fields[column]);
 }
 
-/* --- values -------------------------------------------------------------------------------------
- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 static struct bytes trimmed(struct bytes text)
 {
@@ -311,8 +309,7 @@ static void check_row_shape(struct import_csv *reader)
     }
 }
 
-/* --- records ------------------------------------------------------------------------------------
- */
+/* --- records ---------------------------------------------------------------------------------- */
 
 /* Adds the row to the record; what is wrong with it is wrong with the record. */
 static enum status add_row(struct import_csv *reader, struct import_row *record, enum status status,
@@ -383,8 +380,7 @@ static enum status csv_next(struct import_rows *rows, struct import_row *out_row
     return status;
 }
 
-/* --- header
- * --------------------------------------------------------------------------------------- */
+/* --- header ----------------------------------------------------------------------------------- */
 
 static enum status take_header(struct import_csv *reader, struct fault *fault)
 {

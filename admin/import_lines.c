@@ -223,8 +223,7 @@ enum status import_lines_peek(struct import_lines *lines, struct bytes *out_star
     return status;
 }
 
-/* --- lines --------------------------------------------------------------------------------------
- */
+/* --- lines ------------------------------------------------------------------------------------ */
 
 static struct bytes take(struct import_lines *lines, size_t len)
 {
@@ -347,8 +346,7 @@ uint64_t import_lines_total_bytes(const struct import_lines *lines)
     return lines->total_bytes;
 }
 
-/* --- judging ------------------------------------------------------------------------------------
- */
+/* --- judging ---------------------------------------------------------------------------------- */
 
 bool import_lines_looks_gb18030(struct bytes text)
 {

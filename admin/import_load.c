@@ -64,8 +64,7 @@ static int64_t wall_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* --- outcomes -----------------------------------------------------------------------------------
- */
+/* --- outcomes --------------------------------------------------------------------------------- */
 
 static void fail(struct import_load *load, enum status status, const struct fault *fault)
 {
@@ -201,8 +200,7 @@ static void load_on_done(void *context, uint64_t tag, enum status status,
     batch_clear(batch);
 }
 
-/* --- sending ------------------------------------------------------------------------------------
- */
+/* --- sending ---------------------------------------------------------------------------------- */
 
 static enum status send(struct import_load *load, struct fault *fault)
 {
@@ -291,8 +289,7 @@ static enum status batch_ready(struct import_load *load, uint64_t place, struct 
     return batch->set == NULL ? STATUS_NO_MEMORY : STATUS_OK;
 }
 
-/* --- handles met before
- * --------------------------------------------------------------------------- */
+/* --- handles met before ----------------------------------------------------------------------- */
 
 /* The case rule of the prefix that governs `handle`; folding for one that is not homed here. */
 static enum case_rule rule_of(struct import_load *load, struct bytes handle)
@@ -360,8 +357,7 @@ static enum status check_repeated(struct import_load *load, const struct import_
     return earlier == 0 ? STATUS_OK : repeated(load, row, earlier, out_is_refused, fault);
 }
 
-/* --- taking records
- * --------------------------------------------------------------------------------- */
+/* --- taking records --------------------------------------------------------------------------- */
 
 static enum status keep_row(struct batch *batch, const struct import_row *row)
 {
@@ -445,8 +441,7 @@ enum status import_load_refuse(struct import_load *load, const struct import_row
     return reject_row(load, row, code, reason, fault);
 }
 
-/* --- opening and looking
- * ------------------------------------------------------------------------------ */
+/* --- opening and looking ---------------------------------------------------------------------- */
 
 static enum status open_store(struct command_call *call, struct import_load *load,
                               struct fault *fault)

@@ -58,8 +58,7 @@ bool import_text_append(struct import_text *text, struct bytes more);
 /* Digits up to 2^31 - 1, nothing else. */
 bool import_text_number(struct bytes text, uint32_t *out_number);
 
-/* --- the forms ----------------------------------------------------------------------------------
- */
+/* --- the forms -------------------------------------------------------------------------------- */
 enum status import_jsonl_open(struct import_lines *lines, struct import_rows **out_rows,
                               struct fault *fault);
 enum status import_csv_open(struct import_lines *lines, struct import_rows **out_rows,

@@ -12,8 +12,7 @@
 #include "protocol/record_json.h"
 #include "protocol/text.h"
 
-/* --- taking apart -------------------------------------------------------------------------------
- */
+/* --- taking apart ----------------------------------------------------------------------------- */
 
 static enum status check_digest(struct resolve_answer *answer, const struct digest *digest)
 {
@@ -117,8 +116,7 @@ int resolve_exit_code(uint32_t response_code)
     }
 }
 
-/* --- the page
- * ------------------------------------------------------------------------------------- */
+/* --- the page --------------------------------------------------------------------------------- */
 
 static const char *printable(struct command_call *call, struct bytes text)
 {
@@ -328,8 +326,7 @@ static void print_page(struct command_call *call, const struct resolve_answer *a
     print_figures(call, answer);
 }
 
-/* --- values alone
- * ----------------------------------------------------------------------------------- */
+/* --- values alone ----------------------------------------------------------------------------- */
 
 static void print_short(struct command_call *call, const struct resolve_answer *answer)
 {
@@ -344,8 +341,7 @@ static void print_short(struct command_call *call, const struct resolve_answer *
     }
 }
 
-/* --- JSON
- * ------------------------------------------------------------------------------------------- */
+/* --- JSON ------------------------------------------------------------------------------------- */
 
 static json_t *header_json(struct command_call *call, const struct resolve_answer *answer)
 {

@@ -17,8 +17,7 @@
 #define TIMEOUT_DEFAULT_MS 5000
 #define TIMEOUT_MAX_MS 3600000
 
-/* --- server
- * ----------------------------------------------------------------------------------------- */
+/* --- server ----------------------------------------------------------------------------------- */
 
 static bool is_port(const char *text)
 {
@@ -57,8 +56,7 @@ static bool read_server(struct arena *arena, const char *text, struct resolve_qu
     return host[0] != '\0' && is_port(question->port);
 }
 
-/* --- lists
- * ------------------------------------------------------------------------------------------ */
+/* --- lists ------------------------------------------------------------------------------------ */
 
 /* The next entry of "a,b,c"; false at the end. */
 static bool next_entry(const char **at, struct bytes *out_entry)
@@ -125,8 +123,7 @@ static bool read_lists(struct command_call *call, struct resolve_question *quest
     return !w.failed;
 }
 
-/* --- version and time
- * --------------------------------------------------------------------------------- */
+/* --- version and time ------------------------------------------------------------------------- */
 
 static bool parse_version(const char **at, struct message_version *out_version)
 {
@@ -175,8 +172,7 @@ static bool read_timeout(const char *text, int64_t *out_ms)
     return *out_ms > 0 && *out_ms <= TIMEOUT_MAX_MS;
 }
 
-/* --- the whole line
- * ----------------------------------------------------------------------------------- */
+/* --- the whole line --------------------------------------------------------------------------- */
 
 static void read_flags(struct command_call *call, struct resolve_question *question)
 {

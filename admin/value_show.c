@@ -45,8 +45,7 @@ const char *value_show_reference(struct arena *arena, const struct reference *re
                              or_nothing(say_printable(arena, reference->handle)));
 }
 
-/* --- the predefined types; NULL: the data is not what the type says ------------------------------
- */
+/* --- the predefined types; NULL: the data is not what the type says --------------------------- */
 
 static const char *show_admin(struct arena *arena, struct bytes data)
 {
@@ -180,8 +179,7 @@ const char *value_show_data(struct arena *arena, const struct value *value)
                                 : show_binary(arena, value->data);
 }
 
-/* --- header words
- * ----------------------------------------------------------------------------------- */
+/* --- header words ----------------------------------------------------------------------------- */
 
 const char *value_show_ttl(struct arena *arena, const struct value *value)
 {

@@ -367,8 +367,7 @@ static void import_never_overwrites_what_it_reads(void **state)
     assert_int_equal(facts.st_size, sizeof text - 1);
 }
 
-/* --- handles met before ------------------------------------------------------------------------
- */
+/* --- handles met before ----------------------------------------------------------------------- */
 
 static void seen_finds_repetitions_until_it_is_full(void **state)
 {

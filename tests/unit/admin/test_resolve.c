@@ -57,8 +57,7 @@ static void assert_text(struct bytes bytes, const char *text)
     assert_memory_equal(bytes.data, text, bytes.len);
 }
 
-/* --- questions ----------------------------------------------------------------------------------
- */
+/* --- questions -------------------------------------------------------------------------------- */
 
 static void question_of_a_bare_name_has_the_defaults(void **state)
 {
@@ -169,8 +168,7 @@ static void question_for_site_info_needs_no_name(void **state)
     words_end(&words);
 }
 
-/* --- answers -------------------------------------------------------------------------------------
- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 struct answered {
     struct ask_words words;
