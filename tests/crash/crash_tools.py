@@ -15,6 +15,7 @@ BUILD = os.environ.get("GUANTONG_BUILD", os.path.join(ROOT, "build", "check"))
 PROGRAMS = os.path.join(BUILD, "tests", "crash")
 GUANTONG = os.path.join(PROGRAMS, "crash_guantong")  # the commands, without sanitizers
 MARK = struct.Struct("=IIQQQIHH8Q")  # struct mark of ledger.h
+LEDGER_MAGIC = 0x4C444752
 OPENED, SUBMITTED, ACKNOWLEDGED, REFUSED = 1, 2, 3, 4
 
 
