@@ -199,10 +199,9 @@ static void site(struct walk *walk, const char *name)
     decode_page_field(walk->page, taken, name, value_show_data(arena_of(walk), &value));
 }
 
-/* --- bodies as layouts
- * ------------------------------------------------------------------------------ *
- *
- * Fields separated by ';', each a letter and a name: b h i l numbers of 1, 2, 4, 8 bytes; s string;
+/* --- bodies as layouts ------------------------------------------------------------------------ */
+
+/* Fields separated by ';', each a letter and a name: b h i l numbers of 1, 2, 4, 8 bytes; s string;
  * y bytes; d digest; I list of int4; T list of strings; V values; S site record; r what is left.
  * A '?' ends the body quietly when nothing is left. */
 
