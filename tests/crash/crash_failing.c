@@ -46,10 +46,13 @@ static unsigned long failing_at;
 static enum fault_kind failing_kind;
 static int failing_error;
 
+/* glibc's own, behind the names that are taken here. */
+// NOLINTBEGIN(readability-identifier-naming)
 extern void *__libc_malloc(size_t len);
 extern void *__libc_calloc(size_t count, size_t len);
 extern void *__libc_realloc(void *old, size_t len);
 extern void *__libc_memalign(size_t alignment, size_t len);
+// NOLINTEND(readability-identifier-naming)
 
 /* Runs before main; what the loader allocates before is neither counted nor failed. */
 __attribute__((constructor)) static void start(void)

@@ -90,7 +90,7 @@ static void take_mark(struct replay *r, const uint8_t *data)
 static void advance(struct replay *r, uint64_t cut)
 {
     while (r->taken < cut) {
-        struct record_header header;
+        struct record_header header = {0};
         const uint8_t *data = next_record(r, &r->at, &header);
         if (header.kind == RECORD_MARK) {
             take_mark(r, data);
@@ -263,10 +263,17 @@ int main(int argc, char **argv)
         .images = strtoull(argv[3], NULL, 10),
         .seed = strtoull(argv[4], NULL, 10),
     };
-    if (!load(&r, argv[1]) || !run(&r)) {
+    bool is_done = load(&r, argv[1]) && run(&r);
+    if (is_done) {
+        print(&r);
+    } else {
         (void)fprintf(stderr, "%s: cannot be replayed\n", argv[1]);
+    }
+    power_disk_done(&r.disk);
+    free(r.marks);
+    free(r.cuts);
+    if (!is_done) {
         return EXIT_USAGE;
     }
-    print(&r);
     return r.tally->losses + r.tally->crashes == 0 ? 0 : 1;
 }

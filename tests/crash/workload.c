@@ -122,12 +122,12 @@ static size_t data_len(uint64_t random)
     return 40 + (random >> 8) % 360;
 }
 
+/* `start`, then letters; `len` is longer than any start. */
 static struct bytes fill(char *data, size_t len, uint64_t *state, const char *start)
 {
-    size_t at = strlen(start);
-    memcpy(data, start, at);
-    for (; at < len; at++) {
-        data[at] = (char)('a' + workload_random(state) % 26);
+    for (size_t at = 0; at < len; at++) {
+        bool is_start = *start != '\0';
+        data[at] = is_start ? *start++ : (char)('a' + workload_random(state) % 26);
     }
     return bytes_of(data, len);
 }

@@ -5,6 +5,7 @@ The larger ones: tests/crash/kill_loop.py ROUNDS, power_loop.py IMAGES, fault_lo
 """
 
 import os
+import re
 import subprocess
 import sys
 import unittest
@@ -124,8 +125,7 @@ class Checker(unittest.TestCase):
         with open(path, "r+b") as f:
             data = f.read()
             number = self.marks[self.of_kind(tools.ACKNOWLEDGED)][3]
-            at = [i for i in range(len(data)) if data.startswith(b"%d." % number, i)
-                  and data[i + 4:i + 10].isascii()]
+            at = [m.start() for m in re.finditer(rb"%d\.\d\.\d [a-z]" % number, data)]
             for place in at:
                 f.seek(place)
                 f.write(b"x")
