@@ -51,10 +51,37 @@ enum status apply_item_check(struct store_txn *txn, enum change_table table, str
     return stored == version ? STATUS_OK : STATUS_CONFLICT;
 }
 
+/* Still there and still damaged? What somebody wrote since is sound, and must be met anew. */
+static enum status expects_damage(struct store_txn *txn, const struct change_item *item)
+{
+    struct bytes row;
+    struct record_row record;
+    struct tombstone mark;
+    enum status status = STATUS_OK;
+    if (item->expected_version == 0) {
+        status = tombstone_get(txn, CHANGE_RECORD, item->key, &mark);
+    } else {
+        status = store_get(txn, STORE_RECORD, item->key, &row);
+        status = status == STATUS_OK ? record_row_decode(item->key, row, &record) : status;
+    }
+    switch (status) {
+    case STATUS_CORRUPT:
+        return STATUS_OK;
+    case STATUS_OK:
+    case STATUS_NOT_FOUND:
+        return STATUS_CONFLICT;
+    default:
+        return status;
+    }
+}
+
 enum status apply_item_expects(struct store_txn *txn, const struct change_item *item)
 {
     if (item->table == CHANGE_AUDIT) {
         return STATUS_OK;
+    }
+    if (item->meets_damage) {
+        return expects_damage(txn, item);
     }
     enum status status = apply_item_check(txn, item->table, item->key, item->expected_version);
     if (status != STATUS_OK || item->table != CHANGE_RECORD || item->expected_version != 0) {
@@ -85,7 +112,7 @@ static void supersede_row(struct store_txn *txn, const struct change_item *item,
                           const struct history_moment *now)
 {
     const struct history_body body = {
-        .kind = HISTORY_ROW,
+        .kind = item->meets_damage ? HISTORY_DAMAGED : HISTORY_ROW,
         .replaced = *now,
         .row = take_row(txn, keys_database_of(item->table), item->key),
     };
@@ -100,7 +127,7 @@ static void supersede_tombstone(struct store_txn *txn, const struct change_item 
     struct store_key at;
     keys_tombstone(item->table, item->key, &at);
     const struct history_body body = {
-        .kind = HISTORY_DELETION,
+        .kind = item->meets_damage ? HISTORY_DAMAGED : HISTORY_DELETION,
         .replaced = *now,
         .row = take_row(txn, STORE_TOMBSTONE, keys_bytes(&at)),
     };
@@ -134,7 +161,7 @@ static void put_record(struct store_txn *txn, const struct change_item *item,
 {
     const struct record_row facts = {
         .position = now->position,
-        .created_ms = item->expected_version == 0 ? now->time_ms : item->created_ms,
+        .created_ms = item->created_ms == 0 ? now->time_ms : item->created_ms,
         .changed_ms = now->time_ms,
     };
     record_row_seal(item->key, item->row, item->row_len, &facts);

@@ -39,6 +39,7 @@ struct change_item {
     uint64_t expected_version;   /* of the stored row, 0: absent */
     uint64_t expected_tombstone; /* version of the deletion mark, 0: none */
     uint64_t version;            /* it will have */
+    bool meets_damage;           /* the row or mark it supersedes is damaged: given up */
     enum journal_class class;
     struct prefix_row *prefix; /* the row to be stored but for slot and position */
     struct bytes owner;        /* enterprise that governs a record */

@@ -84,6 +84,36 @@ static enum status locate(struct preparation *p, struct change_item *item,
     return status;
 }
 
+/* The version that a damaged row or mark has: it cannot be believed, history can. */
+static enum status next_version(struct preparation *p, struct change_item *item,
+                                uint64_t *out_version)
+{
+    uint64_t last = 0;
+    enum status status = history_last_version(p->txn, item->key, &last);
+    *out_version = last + 1;
+    item->meets_damage = true;
+    return status;
+}
+
+/* Whoever replaces or deletes a damaged record repairs it: the body is given up, version and
+ * counters go on from what can be known. */
+static enum status meet_damaged_record(struct preparation *p, struct change_item *item,
+                                       struct bytes stored)
+{
+    enum status status = next_version(p, item, &item->expected_version);
+    struct history_body before;
+    struct record_row row;
+    if (status == STATUS_OK &&
+        history_get(p->txn, CHANGE_RECORD, item->key, item->expected_version - 1, &before) ==
+            STATUS_OK &&
+        before.kind == HISTORY_ROW && record_row_decode(item->key, before.row, &row) == STATUS_OK) {
+        item->created_ms = row.created_ms;
+    }
+    item->version = item->expected_version + 1;
+    item->stored_bytes = record_row_damaged_len(item->canonical, stored);
+    return status;
+}
+
 /* What is stored under the item's key now: expectations of the item; `out_row` has version 0 when
  * there is no record. */
 static enum status meet_record(struct preparation *p, struct change_item *item,
@@ -95,7 +125,10 @@ static enum status meet_record(struct preparation *p, struct change_item *item,
     enum status status = store_get(p->txn, STORE_RECORD, key->key, &stored);
     if (status == STATUS_OK) {
         status = record_row_decode(key->key, stored, out_row);
-        if (status != STATUS_OK || !record_row_is_of(out_row, key, rule)) {
+        if (status != STATUS_OK) {
+            return meet_damaged_record(p, item, stored);
+        }
+        if (!record_row_is_of(out_row, key, rule)) {
             return STATUS_CORRUPT;
         }
         item->expected_version = out_row->version;
@@ -111,6 +144,8 @@ static enum status meet_record(struct preparation *p, struct change_item *item,
     status = tombstone_get(p->txn, CHANGE_RECORD, key->key, &mark);
     if (status == STATUS_OK) {
         item->expected_tombstone = mark.version;
+    } else if (status == STATUS_CORRUPT) {
+        status = next_version(p, item, &item->expected_tombstone);
     }
     item->version = item->expected_tombstone + 1;
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
@@ -171,7 +206,7 @@ static enum status make_row(struct preparation *p, struct change_item *item,
     struct record_row row = {
         .version = item->version,
         .flags = item->flags,
-        .handle = item->expected_version != 0 ? stored->handle : item->handle,
+        .handle = stored->handle.len != 0 ? stored->handle : item->handle,
         .values = item->values,
     };
     item->row_len = record_row_encoded_len(key, &row);
@@ -186,8 +221,8 @@ static enum status make_row(struct preparation *p, struct change_item *item,
     if (item->lacks_timestamps) {
         stamp_values(values, item->values.len, stored->values, (uint32_t)(p->set->now_ms / 1000));
     }
-    bool is_equal = item->expected_version != 0 &&
-                    bytes_equal(bytes_of(values, item->values.len), stored->values);
+    bool is_equal =
+        stored->version != 0 && bytes_equal(bytes_of(values, item->values.len), stored->values);
     return is_equal ? STATUS_UNCHANGED : STATUS_OK;
 }
 
@@ -406,6 +441,7 @@ static void forget_preparation(struct change_item *item)
     item->expected_version = 0;
     item->expected_tombstone = 0;
     item->version = 0;
+    item->meets_damage = false;
     item->prefix = NULL;
     item->row = NULL;
     item->row_len = 0;

@@ -41,9 +41,8 @@ enum status history_decode(struct bytes key, struct bytes row, struct history_bo
     body.replaced.position = wire_u64(&r);
     body.replaced.time_ms = (int64_t)wire_u64(&r);
     body.row = wire_take(&r, wire_left(&r));
-    if (!wire_ok(&r) || format != FORMAT ||
-        (body.kind != HISTORY_ROW && body.kind != HISTORY_DELETION) ||
-        checksum != crc32c_row(key, row, CHECKSUM_AT)) {
+    if (!wire_ok(&r) || format != FORMAT || body.kind < HISTORY_ROW ||
+        body.kind > HISTORY_DAMAGED || checksum != crc32c_row(key, row, CHECKSUM_AT)) {
         return STATUS_CORRUPT;
     }
     *out_body = body;
@@ -77,8 +76,9 @@ static int seek_version(MDB_cursor *cursor, struct bytes owner, struct bytes hig
     return error == 0 ? MDB_NOTFOUND : error;
 }
 
-enum status history_find_before(struct store_txn *txn, struct bytes key, uint64_t before_version,
-                                struct history_at *out_at)
+/* The entry of the newest version below `before_version`, not decoded. */
+static enum status find_before(struct store_txn *txn, struct bytes key, uint64_t before_version,
+                               MDB_val *out_key, MDB_val *out_row)
 {
     struct store_key high;
     keys_history(CHANGE_RECORD, key, before_version, &high);
@@ -88,21 +88,47 @@ enum status history_find_before(struct store_txn *txn, struct bytes key, uint64_
     if (error != 0) {
         return store_status(error);
     }
+    error = seek_version(cursor, owner, keys_bytes(&high), out_key, out_row);
+    mdb_cursor_close(cursor);
+    return store_status(error);
+}
+
+static uint64_t version_in(struct bytes history_key)
+{
+    struct wire_reader r = wire_read(bytes_from(history_key, history_key.len - sizeof(uint64_t)));
+    return wire_u64(&r);
+}
+
+enum status history_find_before(struct store_txn *txn, struct bytes key, uint64_t before_version,
+                                struct history_at *out_at)
+{
     MDB_val at;
     MDB_val row;
-    error = seek_version(cursor, owner, keys_bytes(&high), &at, &row);
-    mdb_cursor_close(cursor);
-    if (error != 0) {
-        return store_status(error);
+    enum status status = find_before(txn, key, before_version, &at, &row);
+    if (status != STATUS_OK) {
+        return status;
     }
-    struct wire_reader r = wire_read(store_bytes(&at));
-    struct history_at found;
-    (void)wire_u8(&r);
-    found.key = wire_take(&r, key.len);
-    found.version = wire_u64(&r);
-    enum status status = history_decode(store_bytes(&at), store_bytes(&row), &found.body);
+    struct history_at found = {
+        .key = bytes_of((const uint8_t *)at.mv_data + 1, key.len),
+        .version = version_in(store_bytes(&at)),
+    };
+    status = history_decode(store_bytes(&at), store_bytes(&row), &found.body);
     if (status == STATUS_OK) {
         *out_at = found;
+    }
+    return status;
+}
+
+enum status history_last_version(struct store_txn *txn, struct bytes key, uint64_t *out_version)
+{
+    MDB_val at;
+    MDB_val row;
+    enum status status = find_before(txn, key, UINT64_MAX, &at, &row);
+    if (status == STATUS_OK) {
+        *out_version = version_in(store_bytes(&at));
+    } else if (status == STATUS_NOT_FOUND) {
+        *out_version = 0;
+        status = STATUS_OK;
     }
     return status;
 }

@@ -10,7 +10,9 @@
 
 #include "registry/store.h"
 
-enum history_kind { HISTORY_ROW = 1, HISTORY_DELETION = 2 };
+/* DAMAGED: bytes whose checksum was wrong when they were superseded; the body is lost, its digest
+ * stays in the journal. */
+enum history_kind { HISTORY_ROW = 1, HISTORY_DELETION = 2, HISTORY_DAMAGED = 3 };
 
 /* When and by which journal item a row was superseded. */
 struct history_moment {
@@ -21,7 +23,7 @@ struct history_moment {
 struct history_body {
     enum history_kind kind;
     struct history_moment replaced;
-    struct bytes row; /* a row of the table, or a tombstone */
+    struct bytes row; /* a row of the table, a tombstone, or what damage left of either */
 };
 
 /* Keeps `row` as version `version` of (table, key). `row` must not lie in a page of `txn`. */
@@ -44,6 +46,10 @@ struct history_at {
 /* The newest version of a record below `before_version`. */
 enum status history_find_before(struct store_txn *txn, struct bytes key, uint64_t before_version,
                                 struct history_at *out_at);
+
+/* The newest version of a record in history, 0 when there is none. Versions are dense and leave
+ * history never, so the current one is the next, whatever a damaged row says. */
+enum status history_last_version(struct store_txn *txn, struct bytes key, uint64_t *out_version);
 
 #define TOMBSTONE_ROW_MAX (32 + KEYS_ENTERPRISE_MAX)
 

@@ -49,6 +49,7 @@ enum status journal_get_audit(struct snapshot *snapshot, uint64_t position, stru
 
 struct journal_report {
     uint64_t sets, items, bodies; /* what was verified */
+    uint64_t lost;                /* bodies once damaged and given up by a repair */
     uint64_t first_bad_position;  /* 0: none */
     char reason[160];             /* empty when everything holds */
 };

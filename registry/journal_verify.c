@@ -20,7 +20,6 @@
 #include "registry/record_digest.h"
 #include "registry/record_row.h"
 
-#define RENEW_ITEMS 1000
 #define PROGRESS_ITEMS 10000
 
 struct verifier {
@@ -61,11 +60,15 @@ static enum status find_body(struct store_txn *txn, const struct journal_item *i
     if (status == STATUS_OK) {
         return store_get(txn, keys_database_of(item->table), key, out_row);
     }
-    if (status != STATUS_CONFLICT) {
+    if (status != STATUS_CONFLICT && status != STATUS_CORRUPT) {
         return status;
     }
+    bool is_damaged = status == STATUS_CORRUPT;
     struct history_body body;
     status = history_get(txn, item->table, key, item->version, &body);
+    if (status == STATUS_NOT_FOUND && is_damaged) {
+        return STATUS_CORRUPT;
+    }
     if (status == STATUS_OK && body.kind != HISTORY_ROW) {
         return STATUS_CORRUPT;
     }
@@ -84,11 +87,15 @@ static enum status find_mark(struct store_txn *txn, const struct journal_item *i
     if (status == STATUS_OK && mark.version == item->version) {
         return STATUS_OK;
     }
-    if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND && status != STATUS_CORRUPT) {
         return status;
     }
+    bool is_damaged = status == STATUS_CORRUPT;
     struct history_body body;
     status = history_get(txn, item->table, key, item->version, &body);
+    if (status == STATUS_NOT_FOUND && is_damaged) {
+        return STATUS_CORRUPT;
+    }
     return status == STATUS_OK && body.kind != HISTORY_DELETION ? STATUS_CORRUPT : status;
 }
 
@@ -187,6 +194,18 @@ static enum status digest_body(struct verifier *v, const struct journal_item *it
     return digest_audit(v, item, out);
 }
 
+/* Does history say that this body was damaged and a repair has given it up? */
+static bool is_given_up(struct verifier *v, const struct journal_item *item)
+{
+    struct record_key key;
+    struct history_body body;
+    return item->table == CHANGE_RECORD &&
+           keys_record(item->key, CASE_SENSITIVE, &key) == STATUS_OK &&
+           history_get(snapshot_store(v->snapshot), item->table, key.key, item->version, &body) ==
+               STATUS_OK &&
+           body.kind == HISTORY_DAMAGED;
+}
+
 /* BAD_SETTING: a restricted body and no commitment key at hand; its hash in the chain must do. */
 static enum status verify_body(struct verifier *v, const struct journal_item *item)
 {
@@ -200,6 +219,10 @@ static enum status verify_body(struct verifier *v, const struct journal_item *it
     case STATUS_NOT_FOUND:
         return blame(v, "version %" PRIu64 " is neither current nor in history", item->version);
     case STATUS_CORRUPT:
+        if (is_given_up(v, item)) {
+            v->report->lost++;
+            return STATUS_OK;
+        }
         return blame(v, "version %" PRIu64 " is damaged", item->version);
     default:
         return status;
@@ -271,13 +294,11 @@ static enum status verify_set(struct verifier *v)
 
 static enum status verify_journal(struct verifier *v, journal_progress *progress, void *context)
 {
-    uint64_t renewed = 0;
     uint64_t told = 0;
     while (v->position <= v->head) {
         enum status status = verify_set(v);
-        if (status == STATUS_OK && v->position - renewed >= RENEW_ITEMS) {
+        if (status == STATUS_OK) {
             status = snapshot_refresh(v->snapshot);
-            renewed = v->position;
         }
         if (status != STATUS_OK) {
             return status;

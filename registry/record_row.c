@@ -39,6 +39,23 @@ enum status record_row_decode(struct bytes key, struct bytes row, struct record_
     return STATUS_OK;
 }
 
+size_t record_row_damaged_len(struct bytes canonical, struct bytes row)
+{
+    struct wire_reader r = wire_read(row);
+    (void)wire_u16(&r);
+    uint16_t spelling_len = wire_u16(&r);
+    (void)wire_take(&r, RECORD_ROW_FIXED - 4);
+    size_t len = wire_left(&r);
+    struct bytes start = wire_take(&r, canonical.len);
+    if (!wire_ok(&r)) {
+        return len;
+    }
+    /* A spelling is as long as its canonical form; another length but none is itself damaged. */
+    bool is_spelled = keys_is_shortened(canonical) || spelling_len == canonical.len ||
+                      (spelling_len != 0 && bytes_equal_nocase(start, canonical));
+    return is_spelled ? len - canonical.len : len;
+}
+
 bool record_row_needs_spelling(const struct record_key *key, struct bytes handle)
 {
     return keys_is_shortened(key->key) || !bytes_equal(key->canonical, handle);

@@ -15,6 +15,10 @@
  * handle. */
 enum status record_row_decode(struct bytes key, struct bytes row, struct record_row *out_row);
 
+/* How long the value list of a damaged row was, told by the row's length and, as far as it can be
+ * believed, its header: what the counters were charged. */
+size_t record_row_damaged_len(struct bytes canonical, struct bytes row);
+
 /* True when the handle must be stored beside the key. */
 bool record_row_needs_spelling(const struct record_key *key, struct bytes handle);
 size_t record_row_encoded_len(const struct record_key *key, const struct record_row *row);

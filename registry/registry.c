@@ -137,6 +137,9 @@ enum status registry_get_history(struct snapshot *snapshot, struct bytes handle,
         struct store_key mark_key;
         keys_tombstone(CHANGE_RECORD, key.key, &mark_key);
         status = row_of_mark(handle, keys_bytes(&mark_key), at.body.row, &found.row);
+    } else if (at.body.kind == HISTORY_DAMAGED) {
+        found.is_damaged = true;
+        found.row = (struct record_row){.version = at.version, .handle = handle};
     } else {
         status = record_row_decode(at.key, at.body.row, &found.row);
     }

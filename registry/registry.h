@@ -113,8 +113,9 @@ enum status registry_get_record(struct snapshot *snapshot, struct bytes handle, 
                                 struct record_row *out_row);
 
 /* Walks all records, or those of one prefix ("88.608.8889" gives 88.608.8889/...; "0.NA" the prefix
- * records), in key order, renewing its own snapshot every 1 000 rows so that no page is held long.
- * A row handed out is valid until the next call. CORRUPT is one row's: the next call goes on. */
+ * records), in key order, renewing its own snapshot every 1 000 rows or 2 MiB so that no page is
+ * held long. A row handed out is valid until the next call. CORRUPT is one row's: the next call
+ * goes on. */
 struct record_walk;
 enum status record_walk_open(struct registry *registry, struct bytes prefix,
                              struct record_walk **out_walk);
@@ -128,6 +129,7 @@ void record_walk_close(struct record_walk *walk);
 struct history_row {
     struct record_row row;      /* values empty and version set when the body was a deletion mark */
     bool is_deletion;           /* this version was the deletion itself */
+    bool is_damaged;            /* its body was lost to damage and given up by the next version */
     uint64_t replaced_position; /* journal position of the change that superseded it */
     int64_t replaced_ms;
 };
@@ -158,6 +160,6 @@ struct registry_figures {
     uint64_t last_txn;
     uint32_t readers;
     uint64_t oldest_reader_lag; /* transactions the oldest reader is behind */
-    bool refuses_writes;        /* after a failed sync: until restart and verify */
+    bool refuses_writes; /* after a failed sync or a stranger's write: until restart, verify */
 };
 enum status registry_figures(struct registry *registry, struct registry_figures *out_figures);

@@ -76,7 +76,7 @@ static void record_damaged_is_found_at_its_position(void **state)
     struct fixture f;
     fill(&f);
     damage(&f, STORE_RECORD, BYTES_LITERAL("88.1000/A"), BYTES_LITERAL("rubbish"));
-    assert_bad(&f, 3, "damaged");
+    assert_bad(&f, 4, "damaged");
     fixture_end(&f);
 }
 
