@@ -287,10 +287,12 @@ static void print_figures(struct command_call *call, const struct resolve_answer
         answer->fell_back ? say_text(call, ", no answer over udp", "，UDP 无应答") : "",
         (double)figures->elapsed_us / 1000.0, figures->sent_bytes, figures->received_bytes);
     if (!answer->is_tcp) {
-        (void)fprintf(call->out,
-                      call->is_chinese ? "，%u 个数据报，发问 %u 次"
-                                       : " in %u datagrams, asked %u times",
-                      figures->datagrams, figures->attempts);
+        (void)fprintf(call->out, call->is_chinese ? "，%u 个数据报" : " (datagrams: %u)",
+                      figures->datagrams);
+    }
+    if (figures->attempts > 1) {
+        (void)fprintf(call->out, call->is_chinese ? "，发问 %u 次" : ", asked %u times",
+                      figures->attempts);
     }
     (void)fputc('\n', call->out);
 }
