@@ -13,6 +13,10 @@
 
 enum status record_row_decode(struct bytes key, struct bytes row, struct record_row *out_row)
 {
+    if (row.len > RECORD_ROW_MAX) {
+        /* A page whose lengths are damaged: the checksum would read behind the file's end. */
+        return STATUS_CORRUPT;
+    }
     struct wire_reader r = wire_read(row);
     uint8_t format = wire_u8(&r);
     uint8_t flags = wire_u8(&r);

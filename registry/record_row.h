@@ -7,9 +7,11 @@
  */
 #pragma once
 
+#include "protocol/message.h"
 #include "registry/keys.h"
 
 #define RECORD_ROW_FIXED 40 /* bytes before spelling and values */
+#define RECORD_ROW_MAX (RECORD_ROW_FIXED + HANDLE_MAX + MESSAGE_MAX)
 
 /* Layout of `row` under the record key `key`: CORRUPT. Of a shortened key, the caller compares the
  * handle. */

@@ -2,8 +2,8 @@
  *
  * Walking records in key order without holding pages for long (registry.h).
  *
- * The walk has a snapshot of its own and takes a new one every 1 000 rows, so it shows no single
- * instant: what is written behind it is not seen, what is written before it is.
+ * The walk has a snapshot of its own and takes a new one every 1 000 rows or 2 MiB, so it shows no
+ * single instant: what is written behind it is not seen, what is written before it is.
  */
 #include "registry/record_walk.h"
 
@@ -12,6 +12,7 @@
 #include "registry/record_row.h"
 
 #define RENEW_ROWS 1000
+#define RENEW_BYTES ((size_t)2 << 20)
 
 enum status record_walk_open(struct registry *registry, struct bytes prefix,
                              struct record_walk **out_walk)
@@ -69,6 +70,7 @@ static enum status renew(struct record_walk *walk)
     }
     if (status == STATUS_OK) {
         walk->rows_left = RENEW_ROWS;
+        walk->bytes_left = RENEW_BYTES;
         walk->renewals++;
     }
     return status;
@@ -102,7 +104,10 @@ enum status record_walk_next_raw(struct record_walk *walk, struct bytes *out_key
     int error = walk->is_placed ? mdb_cursor_get(walk->cursor, &key, &row, MDB_NEXT)
                                 : place(walk, &key, &row);
     if (error != 0) {
-        return store_status(error);
+        return error == MDB_NOTFOUND ? STATUS_NOT_FOUND : STATUS_STORAGE_FAILED;
+    }
+    if (walk->has_last && bytes_compare(store_bytes(&key), keys_bytes(&walk->last)) <= 0) {
+        return STATUS_STORAGE_FAILED;
     }
     if (!bytes_start_with(store_bytes(&key), keys_bytes(&walk->start)) ||
         key.mv_size > sizeof(walk->last.data)) {
@@ -112,6 +117,11 @@ enum status record_walk_next_raw(struct record_walk *walk, struct bytes *out_key
     walk->last.len = key.mv_size;
     walk->has_last = true;
     walk->rows_left--;
+    if (row.mv_size < walk->bytes_left) {
+        walk->bytes_left -= row.mv_size;
+    } else {
+        walk->rows_left = 0;
+    }
     *out_key = store_bytes(&key);
     *out_row = store_bytes(&row);
     return STATUS_OK;

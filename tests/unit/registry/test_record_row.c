@@ -104,6 +104,17 @@ static void row_cut_anywhere_is_corrupt(void **state)
     }
 }
 
+/* The row's length comes from a page that may be damaged: nothing behind the bound is read. */
+static void row_longer_than_any_record_is_not_read(void **state)
+{
+    (void)state;
+    struct sample s;
+    struct record_row row;
+    make(&s, BYTES_LITERAL("88.1000/Part-7"), CASE_INSENSITIVE);
+    assert_int_equal(record_row_decode(s.key.key, bytes_of(s.encoded, RECORD_ROW_MAX + 1), &row),
+                     STATUS_CORRUPT);
+}
+
 static void row_under_another_key_is_corrupt(void **state)
 {
     (void)state;
@@ -123,6 +134,7 @@ int main(void)
         cmocka_unit_test(row_of_a_shortened_key_knows_its_handle),
         cmocka_unit_test(row_with_any_bit_flipped_is_corrupt),
         cmocka_unit_test(row_cut_anywhere_is_corrupt),
+        cmocka_unit_test(row_longer_than_any_record_is_not_read),
         cmocka_unit_test(row_under_another_key_is_corrupt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

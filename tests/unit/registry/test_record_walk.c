@@ -4,7 +4,7 @@
  */
 #include "tests/unit/registry/store_fixture.h"
 
-#include "registry/store.h"
+#include "registry/record_walk.h"
 
 #define MANY 2500
 
@@ -124,6 +124,50 @@ static void walk_over_a_damaged_row_tells_and_goes_on(void **state)
     fixture_end(&f);
 }
 
+/* A page that leads back: without a look at the order the walk would never end. */
+static void walk_that_is_led_backwards_ends(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct record_row row;
+    struct record_walk *walk = NULL;
+    fixture_begin(&f);
+    fixture_home(&f, "88.1000");
+    put_many(&f, "88.1000", 3);
+    assert_int_equal(record_walk_open(f.registry, BYTES_NONE, &walk), STATUS_OK);
+    assert_int_equal(record_walk_next(walk, &row), STATUS_OK);
+    walk->last.data[walk->last.len - 1] = '9';
+    assert_int_equal(record_walk_next(walk, &row), STATUS_STORAGE_FAILED);
+    record_walk_close(walk);
+    fixture_end(&f);
+}
+
+static void walk_over_large_rows_renews_sooner(void **state)
+{
+    (void)state;
+    static char big[200001];
+    memset(big, 'b', sizeof(big) - 1);
+    struct fixture f;
+    struct record_row row;
+    struct record_walk *walk = NULL;
+    fixture_begin(&f);
+    fixture_home(&f, "88.1000");
+    for (int i = 0; i < 40; i++) {
+        char handle[32];
+        (void)snprintf(handle, sizeof(handle), "88.1000/%02d", i);
+        assert_int_equal(fixture_put(&f, handle, big), STATUS_OK);
+    }
+    assert_int_equal(record_walk_open(f.registry, BYTES_NONE, &walk), STATUS_OK);
+    int count = 0;
+    while (record_walk_next(walk, &row) == STATUS_OK) {
+        count++;
+    }
+    assert_int_equal(count, 40);
+    assert_in_range(walk->renewals, 4, 6);
+    record_walk_close(walk);
+    fixture_end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -131,6 +175,8 @@ int main(void)
         cmocka_unit_test(walk_over_a_prefix_leaves_its_neighbours_out),
         cmocka_unit_test(walk_goes_on_after_its_row_was_deleted),
         cmocka_unit_test(walk_over_a_damaged_row_tells_and_goes_on),
+        cmocka_unit_test(walk_that_is_led_backwards_ends),
+        cmocka_unit_test(walk_over_large_rows_renews_sooner),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
