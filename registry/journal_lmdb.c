@@ -17,6 +17,7 @@ struct group {
     struct journal_state head;
     struct quota_book book;
     enum status reserve; /* STORAGE_FULL: no record is put */
+    uint64_t behind_ms;  /* of the last set's clock to the journal's time */
     bool has_written;
 };
 
@@ -143,6 +144,7 @@ static enum status apply_set(struct group *group, struct change_set *set)
     }
     quota_store(&group->book, &group->txn);
     group->has_written = true;
+    group->behind_ms = (uint64_t)(entry.time_ms - set->now_ms);
     enum status status = write_journal(group, set, &entry);
     if (status == STATUS_OK) {
         group->head.position += entry.count;
@@ -195,6 +197,7 @@ static enum status try_group(struct registry *registry, struct change_set *const
     }
     if (status == STATUS_OK && group.has_written) {
         registry->head = group.head;
+        atomic_store_explicit(&registry->clock_behind_ms, group.behind_ms, memory_order_relaxed);
     }
     return status;
 }

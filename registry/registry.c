@@ -233,6 +233,7 @@ enum status registry_figures(struct registry *registry, struct registry_figures 
         .tombstones = store_entries(txn, STORE_TOMBSTONE),
         .journal_sets = store_entries(txn, STORE_JOURNAL),
         .last_txn = snapshot_txn(snapshot),
+        .clock_behind_ms = atomic_load_explicit(&registry->clock_behind_ms, memory_order_relaxed),
         .refuses_writes = atomic_load_explicit(&registry->refuses_writes, memory_order_relaxed),
     };
     struct journal_set last;

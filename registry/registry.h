@@ -115,7 +115,7 @@ enum status registry_get_record(struct snapshot *snapshot, struct bytes handle, 
 /* Walks all records, or those of one prefix ("88.608.8889" gives 88.608.8889/...; "0.NA" the prefix
  * records), in key order, renewing its own snapshot every 1 000 rows or 2 MiB so that no page is
  * held long. A row handed out is valid until the next call. CORRUPT is one row's: the next call
- * goes on. */
+ * goes on; any other failure ends the walk. */
 struct record_walk;
 enum status record_walk_open(struct registry *registry, struct bytes prefix,
                              struct record_walk **out_walk);
@@ -158,6 +158,7 @@ struct registry_figures {
     uint64_t journal_head; /* position of the last item, 0 when empty */
     uint64_t map_bytes, used_bytes;
     uint64_t last_txn;
+    uint64_t clock_behind_ms; /* of the last set's clock to the journal's time: over 2 000, alarm */
     uint32_t readers;
     uint64_t oldest_reader_lag; /* transactions the oldest reader is behind */
     bool refuses_writes; /* after a failed sync or a stranger's write: until restart, verify */

@@ -54,13 +54,14 @@ void snapshot_rest(struct snapshot *snapshot)
     }
 }
 
-/* A renewal that met a larger map has left the handle unusable: take a new one. */
+/* A renewal that met a larger map, or an environment broken by a failed commit, has left the
+ * handle unusable: take a new one. */
 static enum status renew(struct snapshot *snapshot)
 {
     struct registry *registry = snapshot->txn.registry;
     snapshot->txn.error = 0;
     int error = mdb_txn_renew(snapshot->txn.mdb);
-    if (error == MDB_MAP_RESIZED) {
+    if (error == MDB_MAP_RESIZED || error == MDB_PANIC) {
         struct store_txn fresh;
         enum status status = store_begin_read(registry, &fresh);
         if (status != STATUS_OK) {

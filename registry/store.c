@@ -16,10 +16,10 @@
 
 #include "registry/journal_backend.h"
 #include "registry/store_file.h"
+#include "registry/store_rescue.h"
 
 #define MAP_BYTES_DEFAULT (64ull << 30)
 #define READERS_MAX 1024
-#define DATABASES_MAX 64
 
 static const char schema_name[] = "schema";
 
@@ -69,32 +69,25 @@ static int adopt_map_size(struct registry *registry)
     return mdb_env_set_mapsize(registry->env, 0);
 }
 
+static bool frees_dead_readers(struct registry *registry)
+{
+    int dead = 0;
+    return mdb_reader_check(registry->env, &dead) == 0 && dead > 0;
+}
+
 enum status store_begin_read(struct registry *registry, struct store_txn *out_txn)
 {
     struct store_txn txn = {.registry = registry};
     int error = mdb_txn_begin(registry->env, NULL, MDB_RDONLY, &txn.mdb);
-    if (error == MDB_MAP_RESIZED && adopt_map_size(registry) == 0) {
+    if ((error == MDB_MAP_RESIZED && adopt_map_size(registry) == 0) ||
+        (error == MDB_READERS_FULL && frees_dead_readers(registry))) {
         error = mdb_txn_begin(registry->env, NULL, MDB_RDONLY, &txn.mdb);
+    }
+    if (error == MDB_PANIC) {
+        error = store_rescue_begin(registry, &txn.mdb);
     }
     if (error != 0) {
         return error == MDB_MAP_RESIZED ? STATUS_SERVER_BUSY : store_status(error);
-    }
-    *out_txn = txn;
-    return STATUS_OK;
-}
-
-enum status store_begin_write(struct registry *registry, struct store_txn *out_txn)
-{
-    if (registry->is_read_only) {
-        return STATUS_READ_ONLY;
-    }
-    if (atomic_load_explicit(&registry->refuses_writes, memory_order_relaxed)) {
-        return STATUS_STORAGE_FAILED;
-    }
-    struct store_txn txn = {.registry = registry};
-    int error = mdb_txn_begin(registry->env, NULL, 0, &txn.mdb);
-    if (error != 0) {
-        return store_status(error);
     }
     *out_txn = txn;
     return STATUS_OK;
@@ -106,6 +99,32 @@ static void note_failure(struct store_txn *txn)
     if (txn->error == EIO || txn->error == MDB_PANIC) {
         atomic_store_explicit(&txn->registry->refuses_writes, true, memory_order_relaxed);
     }
+}
+
+enum status store_begin_write(struct registry *registry, struct store_txn *out_txn)
+{
+    if (registry->is_read_only) {
+        return STATUS_READ_ONLY;
+    }
+    if (atomic_load_explicit(&registry->refuses_writes, memory_order_relaxed)) {
+        return STATUS_STORAGE_FAILED;
+    }
+    struct store_txn txn = {.registry = registry};
+    txn.error = mdb_txn_begin(registry->env, NULL, 0, &txn.mdb);
+    if (txn.error != 0) {
+        note_failure(&txn);
+        return store_status(txn.error);
+    }
+    /* Transactions are numbered without a gap. One that is not ours means that the writer's lock
+     * was got round: our head of the journal is stale, and writing on would break the chain. */
+    if (mdb_txn_id(txn.mdb) !=
+        atomic_load_explicit(&registry->published_txn, memory_order_relaxed) + 1) {
+        mdb_txn_abort(txn.mdb);
+        atomic_store_explicit(&registry->refuses_writes, true, memory_order_relaxed);
+        return STATUS_STORAGE_FAILED;
+    }
+    *out_txn = txn;
+    return STATUS_OK;
 }
 
 void store_abort(struct store_txn *txn)
@@ -237,6 +256,13 @@ static uint64_t choose_map_bytes(const struct registry_options *options, uint64_
     return (map_bytes + page - 1) / page * page;
 }
 
+/* LMDB leaves its data file open to whatever we execute. */
+static bool keep_from_children(MDB_env *env)
+{
+    int fd = -1;
+    return mdb_env_get_fd(env, &fd) == 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
+}
+
 static enum status open_environment(struct registry *registry,
                                     const struct registry_options *options, struct fault *fault)
 {
@@ -250,10 +276,13 @@ static enum status open_environment(struct registry *registry,
         error = mdb_env_set_maxreaders(registry->env, READERS_MAX);
     }
     if (error == 0) {
-        error = mdb_env_set_maxdbs(registry->env, DATABASES_MAX);
+        error = mdb_env_set_maxdbs(registry->env, STORE_DATABASES_MAX);
     }
     if (error == 0) {
         error = mdb_env_open(registry->env, options->path, flags, 0600);
+    }
+    if (error == 0 && !keep_from_children(registry->env)) {
+        error = errno;
     }
     if (error != 0) {
         enum status status = store_status(error);
@@ -364,6 +393,10 @@ static enum status open_parts(struct registry *registry, const struct registry_o
     }
     registry->has_write_lock = true;
     enum status status = store_file_open_directory(options, &registry->directory_fd, fault);
+    if (status == STATUS_OK) {
+        registry->path = realpath(options->path, NULL);
+        status = registry->path == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+    }
     if (status == STATUS_OK && !options->is_read_only) {
         status = open_writer(registry, options, fault);
     }
@@ -413,6 +446,7 @@ void registry_close(struct registry *registry)
     if (registry == NULL) {
         return;
     }
+    mdb_env_close(registry->rescue);
     mdb_env_close(registry->env);
     if (registry->lock_fd >= 0) {
         (void)close(registry->lock_fd);
@@ -424,6 +458,7 @@ void registry_close(struct registry *registry)
         (void)pthread_mutex_destroy(&registry->write_lock);
     }
     explicit_bzero(registry->commitment_key, sizeof(registry->commitment_key));
+    free(registry->path);
     free(registry->scratch);
     free(registry);
 }

@@ -23,6 +23,9 @@
 /* A row as it is superseded: the largest record with its header and spelling. */
 #define STORE_ROW_MAX (320u << 10)
 
+/* Named databases an environment may hold, ours and those to come. */
+#define STORE_DATABASES_MAX 64
+
 /* What the next change set continues from; adopted only after a commit. */
 struct journal_state {
     uint64_t position; /* of the last item, 0 when empty */
@@ -34,6 +37,8 @@ struct journal_backend;
 
 struct registry {
     MDB_env *env;
+    MDB_env *rescue; /* NULL unless a commit failed (store_rescue.h); set under write_lock */
+    char *path;      /* absolute */
     MDB_dbi databases[STORE_DATABASES];
     int directory_fd;
     int lock_fd; /* -1 when read-only */
@@ -44,6 +49,7 @@ struct registry {
     _Atomic uint64_t published_txn;
     _Atomic bool refuses_writes;
     _Atomic uint32_t active_snapshots;
+    _Atomic uint64_t clock_behind_ms; /* what the last set's clock lagged behind the journal */
     pthread_mutex_t write_lock;
     bool has_write_lock;
     struct journal_state head; /* under write_lock */

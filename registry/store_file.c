@@ -12,10 +12,13 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define DATA_NAME "data.mdb"
 #define LOCK_NAME "writer.lock"
+#define COVER_PAUSES 40
+#define COVER_PAUSE_NS 5000000
 #define FREE_DATABASE 0 /* LMDB's own list of free pages, by transaction id */
 
 enum status store_file_open_directory(const struct registry_options *options, int *out_fd,
@@ -154,6 +157,19 @@ static bool extend_over_free_pages(MDB_env *env, const struct extent *extent)
     return false;
 }
 
+/* Beside a writer: between its commit and store_file_cover the file may be short for a moment. */
+static bool becomes_covered(MDB_env *env, struct extent *extent)
+{
+    const struct timespec pause = {.tv_nsec = COVER_PAUSE_NS};
+    for (int i = 0; i < COVER_PAUSES && extent->file_bytes < extent->used_bytes; i++) {
+        (void)nanosleep(&pause, NULL);
+        if (!extent_of(env, extent)) {
+            return false;
+        }
+    }
+    return extent->file_bytes >= extent->used_bytes;
+}
+
 enum status store_file_check(MDB_env *env, bool may_write, struct fault *fault)
 {
     struct extent extent;
@@ -161,7 +177,7 @@ enum status store_file_check(MDB_env *env, bool may_write, struct fault *fault)
         return fault_set(fault, STATUS_SYSTEM, "cannot read the size of the store: %s",
                          strerror(errno));
     }
-    if (extent.file_bytes >= extent.used_bytes) {
+    if (extent.file_bytes >= extent.used_bytes || (!may_write && becomes_covered(env, &extent))) {
         return STATUS_OK;
     }
     if (may_write && extend_over_free_pages(env, &extent)) {

@@ -23,8 +23,9 @@ enum status store_file_lock(const char *path, int directory_fd, int *out_fd, str
 uint64_t store_file_bytes(int directory_fd);
 
 /* Is every page up to the last one inside the file? LMDB does not write pages that a transaction
- * took and gave back, so a sound file may end early: `may_write` extends it over such free pages.
- * CORRUPT when a page in use is missing. */
+ * took and gave back, so a sound file may end early: `may_write` extends it over such free pages,
+ * a reader waits up to 200 ms for the writer beside it to do so. CORRUPT when a page in use is
+ * missing. */
 enum status store_file_check(MDB_env *env, bool may_write, struct fault *fault);
 
 /* After a commit: extends the file over free pages at its end that LMDB left unwritten. */

@@ -225,11 +225,18 @@ static void time_running_backwards_stands_still_in_the_journal(void **state)
     assert_int_equal(fixture_put(&f, "88.1000/a", "x"), STATUS_OK);
     assert_int_equal(journal_head(f.snapshot, &head), STATUS_OK);
     assert_int_equal(head.time_ms, last_ms);
+    struct registry_figures figures;
+    assert_int_equal(registry_figures(f.registry, &figures), STATUS_OK);
+    assert_int_equal(figures.clock_behind_ms, 999000);
     fixture_close(&f);
     fixture_open(&f);
     assert_int_equal(fixture_put(&f, "88.1000/a", "y"), STATUS_OK);
     assert_int_equal(journal_head(f.snapshot, &head), STATUS_OK);
     assert_int_equal(head.time_ms, last_ms);
+    f.now_ms = last_ms;
+    assert_int_equal(fixture_put(&f, "88.1000/a", "z"), STATUS_OK);
+    assert_int_equal(registry_figures(f.registry, &figures), STATUS_OK);
+    assert_int_equal(figures.clock_behind_ms, 0);
     fixture_verify(&f);
     fixture_end(&f);
 }
@@ -336,6 +343,55 @@ static void commit_with_its_nth_call_failing_keeps_the_store_sound(void **state)
     }
 }
 
+/* Whichever call of a commit fails: every reader goes on, those at rest, walks and new ones too. */
+static void reads_after_any_failed_call_go_on(void **state)
+{
+    (void)state;
+    bool was_reached = true;
+    int panics = 0;
+    for (int n = 0; was_reached; n++) {
+        struct fixture f;
+        struct record_row row;
+        struct record_walk *walk = NULL;
+        struct snapshot *fresh = NULL;
+        fixture_begin(&f);
+        fixture_home(&f, "88.1000");
+        assert_int_equal(fixture_put(&f, "88.1000/a", "kept"), STATUS_OK);
+        assert_int_equal(record_walk_open(f.registry, BYTES_NONE, &walk), STATUS_OK);
+        struct change_set *set = prepared(&f, "88.1000/b", "lost", CHANGE_CREATE);
+        snapshot_rest(f.snapshot);
+        io = (struct io_fault){.calls_left = n, .error = EIO};
+        journal_lmdb.commit_group(f.registry, &set, 1);
+        io.calls_left = -1;
+        was_reached = io.failed > 0;
+        enum status outcome = change_set_status(set);
+        assert_int_equal(outcome, was_reached ? STATUS_STORAGE_FAILED : STATUS_OK);
+        change_set_free(set);
+        MDB_txn *txn = NULL;
+        int error = mdb_txn_begin(f.registry->env, NULL, MDB_RDONLY, &txn);
+        panics += error == MDB_PANIC;
+        mdb_txn_abort(txn);
+        assert_int_equal(snapshot_refresh(f.snapshot), STATUS_OK);
+        assert_true(has(&f, "88.1000/a", "kept"));
+        assert_true(!was_reached || fixture_get(&f, "88.1000/b", &row) == STATUS_HANDLE_NOT_FOUND);
+        assert_int_equal(record_walk_next(walk, &row), STATUS_OK);
+        assert_int_equal(snapshot_new(f.registry, &fresh), STATUS_OK);
+        assert_int_equal(
+            registry_get_record(fresh, BYTES_LITERAL("88.1000/a"), CASE_INSENSITIVE, &row),
+            STATUS_OK);
+        struct registry_figures figures;
+        assert_int_equal(registry_figures(f.registry, &figures), STATUS_OK);
+        assert_int_equal(figures.refuses_writes, was_reached);
+        assert_int_equal(fixture_put(&f, "88.1000/b", "x"),
+                         was_reached ? STATUS_STORAGE_FAILED : STATUS_OK);
+        record_walk_close(walk);
+        snapshot_free(fresh);
+        fixture_verify(&f);
+        fixture_end(&f);
+    }
+    assert_true(panics > 0);
+}
+
 static void store_near_its_ceiling_refuses_records_but_not_deletions(void **state)
 {
     (void)state;
@@ -379,6 +435,7 @@ int main(void)
         cmocka_unit_test(full_disk_refuses_the_whole_group_and_no_later_one),
         cmocka_unit_test(group_with_a_passing_fault_is_retried_set_by_set),
         cmocka_unit_test(commit_with_its_nth_call_failing_keeps_the_store_sound),
+        cmocka_unit_test(reads_after_any_failed_call_go_on),
         cmocka_unit_test(store_near_its_ceiling_refuses_records_but_not_deletions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

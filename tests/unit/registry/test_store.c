@@ -303,6 +303,89 @@ static void store_ending_in_free_pages_is_extended_over_them(void **state)
     }
 }
 
+static int child_writes_past_us(const struct fixture *f)
+{
+    write_raw(f, "meta", BYTES_LITERAL("stranger"), BYTES_LITERAL("was here"));
+    return 0;
+}
+
+/* The writer's lock can be deleted, LMDB's own tools ignore it: what we then do not know about must
+ * not be written over. */
+static void store_written_by_a_stranger_refuses_to_write_until_reopened(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct record_row row;
+    fixture_begin(&f);
+    fixture_home(&f, "88.1000");
+    assert_int_equal(fixture_put(&f, "88.1000/a", "x"), STATUS_OK);
+    assert_int_equal(in_child(child_writes_past_us, &f), 0);
+    assert_int_equal(fixture_put(&f, "88.1000/b", "x"), STATUS_STORAGE_FAILED);
+    assert_int_equal(fixture_get(&f, "88.1000/a", &row), STATUS_OK);
+    struct registry_figures figures;
+    assert_int_equal(registry_figures(f.registry, &figures), STATUS_OK);
+    assert_true(figures.refuses_writes);
+    fixture_close(&f);
+    fixture_open(&f);
+    assert_int_equal(fixture_put(&f, "88.1000/b", "x"), STATUS_OK);
+    fixture_verify(&f);
+    fixture_end(&f);
+}
+
+static void files_of_the_store_are_kept_from_children(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_begin(&f);
+    int ours = 0;
+    for (int fd = 3; fd < 256; fd++) {
+        char link[32];
+        char path[256];
+        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        ssize_t len = readlink(link, path, sizeof(path) - 1);
+        path[len < 0 ? 0 : len] = '\0';
+        if (strncmp(path, f.path, strlen(f.path)) == 0) {
+            ours++;
+            assert_true((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
+        }
+    }
+    assert_true(ours >= 4);
+    fixture_end(&f);
+}
+
+/* Between a writer's commit and the moment it covers the file's end. */
+static void store_short_for_a_moment_beside_its_writer_is_read(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct stat whole;
+    char path[96];
+    fixture_begin(&f);
+    fixture_home(&f, "88.1000");
+    fixture_close(&f);
+    (void)snprintf(path, sizeof(path), "%s/data.mdb", f.path);
+    assert_int_equal(stat(path, &whole), 0);
+    assert_int_equal(truncate(path, whole.st_size - 4096), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        (void)usleep(20000);
+        _exit(truncate(path, whole.st_size) == 0 ? 0 : 1);
+    }
+    struct registry_options reading = {.path = f.path, .is_read_only = true};
+    struct registry *registry = NULL;
+    struct fault fault = {0};
+    /* The page cut off is in use, so only its length is looked at before it is back. */
+    enum status status = registry_open(&reading, &registry, &fault);
+    int result = 0;
+    assert_int_equal(waitpid(pid, &result, 0), pid);
+    assert_int_equal(result, 0);
+    registry_close(registry);
+    assert_int_not_equal(status, STATUS_SYSTEM);
+    assert_null(strstr(fault.text, "last page"));
+    assert_int_equal(nftw(f.path, fixture_unlink, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,6 +398,9 @@ int main(void)
         cmocka_unit_test(store_of_a_newer_schema_is_refused_by_its_number),
         cmocka_unit_test(store_with_a_truncated_file_is_refused),
         cmocka_unit_test(store_ending_in_free_pages_is_extended_over_them),
+        cmocka_unit_test(store_written_by_a_stranger_refuses_to_write_until_reopened),
+        cmocka_unit_test(files_of_the_store_are_kept_from_children),
+        cmocka_unit_test(store_short_for_a_moment_beside_its_writer_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
