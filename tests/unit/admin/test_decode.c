@@ -25,7 +25,7 @@ static void decode_shows_fields_with_offsets(void **state)
 static void decode_without_envelope_counts_from_the_header(void **state)
 {
     (void)state;
-    struct run run = EXPECT(EXIT_OK, "decode", REQUEST + 40);
+    struct run run = EXPECT(EXIT_OK, "decode", &REQUEST[40]);
     assert_null(strstr(run.out, "envelope"));
     assert_non_null(strstr(run.out, "000000      4    opcode                  1 RESOLUTION\n"));
     assert_non_null(strstr(run.out, "000024     16    handle                  0.NA/88.1000\n"));
