@@ -67,13 +67,12 @@ int command_confirm(struct command_call *call, const char *act)
 /* `given` in quotes, and what was probably meant. */
 static const char *did_you_mean(struct command_call *call, const char *given, const char *nearest)
 {
-    static char nothing[] = "?";
     const char *format = say_text(call, "(did you mean ", "（是否指 ");
     const char *close = nearest == NULL ? "" : say_text(call, "?)", "？）");
     size_t size = strlen(given) + (nearest == NULL ? 0 : strlen(nearest)) + 64;
     char *text = arena_alloc(call->arena, size);
     if (text == NULL) {
-        return nothing;
+        return "?";
     }
     (void)snprintf(text, size, "\"%s\"%s%s%s%s", given, nearest == NULL ? "" : " ",
                    nearest == NULL ? "" : format, nearest == NULL ? "" : nearest, close);
