@@ -45,7 +45,7 @@ def kill_writer(store, ledger, seed, delay_s):
 
 def writer_rounds(rounds, seed, folder):
     choose = random.Random(seed)
-    result = {"rounds": 0, "acknowledged": 0, "failures": []}
+    result = {"rounds": 0, "acknowledged": 0, "unmade": 0, "failures": []}
     for number in range(rounds):
         is_last = (number + 1) % ROUNDS_PER_STORE == 0 or number + 1 == rounds
         store, ledger = folder("store"), folder("w.ledger")
@@ -56,7 +56,9 @@ def writer_rounds(rounds, seed, folder):
         if ended or not found["ok"]:
             result["failures"].append("round %d: %s" % (number, ended or found["reason"]))
         result["rounds"] += 1
-        if is_last or not found["ok"]:
+        # Killed within LMDB's first write: no store was ever made, so it is made anew.
+        result["unmade"] += found.get("unmade", False)
+        if is_last or not found["ok"] or found["unmade"]:
             result["acknowledged"] += found.get("acknowledged", 0)
             folder.clear()
     return result
