@@ -346,6 +346,18 @@ static enum status open_databases(struct registry *registry, bool may_create, st
                                       mdb_strerror(txn.error));
 }
 
+/* Continuing from a row that miscounts its items would use positions twice. */
+static bool counts_right(const struct journal_set *set)
+{
+    struct wire_reader r = wire_read(set->items);
+    struct journal_item item;
+    uint32_t count = 0;
+    while (journal_next_item(&r, &item)) {
+        count++;
+    }
+    return wire_done(&r) && count == set->count;
+}
+
 static enum status open_head(struct registry *registry, struct fault *fault)
 {
     MDB_envinfo info;
@@ -353,11 +365,17 @@ static enum status open_head(struct registry *registry, struct fault *fault)
         return fault_set(fault, STATUS_SYSTEM, "cannot read the state of the store");
     }
     atomic_store_explicit(&registry->published_txn, info.me_last_txnid, memory_order_relaxed);
+    if (registry->is_read_only) {
+        return STATUS_OK; /* has no use for it, and must be able to look at a damaged store */
+    }
     struct snapshot *snapshot = NULL;
     enum status status = snapshot_new(registry, &snapshot);
     struct journal_set last;
     if (status == STATUS_OK) {
         status = journal_head(snapshot, &last);
+    }
+    if (status == STATUS_OK && !counts_right(&last)) {
+        status = STATUS_CORRUPT;
     }
     if (status == STATUS_OK) {
         registry->head.position = last.position + last.count - 1;

@@ -353,6 +353,42 @@ static void files_of_the_store_are_kept_from_children(void **state)
     fixture_end(&f);
 }
 
+/* The head is continued from; whoever only looks may open the store all the same. */
+static void store_whose_newest_journal_row_miscounts_is_not_written_on(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct fault fault = {0};
+    struct bytes row;
+    struct store_key key;
+    uint8_t copy[1024];
+    fixture_begin(&f);
+    fixture_home(&f, "88.1000"); /* enterprise and prefix: two items */
+    keys_journal(1, &key);
+    assert_int_equal(store_get(snapshot_store(f.snapshot), STORE_JOURNAL, keys_bytes(&key), &row),
+                     STATUS_OK);
+    assert_true(row.len <= sizeof(copy));
+    memcpy(copy, row.data, row.len);
+    size_t len = row.len;
+    fixture_close(&f);
+    assert_int_equal(copy[4], 2);
+    copy[4] = 1;
+    write_raw(&f, "journal", keys_bytes(&key), bytes_of(copy, len));
+    assert_int_equal(try_open(&f.options, &fault), STATUS_CORRUPT);
+    struct registry_options options = f.options;
+    f.options.is_read_only = true;
+    fixture_open(&f);
+    struct journal_report report;
+    assert_int_equal(journal_verify(f.registry, NULL, NULL, &report), STATUS_CORRUPT);
+    fixture_close(&f);
+    f.options = options;
+    copy[4] = 2;
+    write_raw(&f, "journal", keys_bytes(&key), bytes_of(copy, len));
+    fixture_open(&f);
+    fixture_verify(&f);
+    fixture_end(&f);
+}
+
 /* Between a writer's commit and the moment it covers the file's end. */
 static void store_short_for_a_moment_beside_its_writer_is_read(void **state)
 {
@@ -399,6 +435,7 @@ int main(void)
         cmocka_unit_test(store_with_a_truncated_file_is_refused),
         cmocka_unit_test(store_ending_in_free_pages_is_extended_over_them),
         cmocka_unit_test(store_written_by_a_stranger_refuses_to_write_until_reopened),
+        cmocka_unit_test(store_whose_newest_journal_row_miscounts_is_not_written_on),
         cmocka_unit_test(files_of_the_store_are_kept_from_children),
         cmocka_unit_test(store_short_for_a_moment_beside_its_writer_is_read),
     };
