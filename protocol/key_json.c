@@ -216,7 +216,7 @@ static json_t *build_jwk(const struct pubkey *key, struct arena *arena)
 
 static bool comes_back(const json_t *jwk, struct arena *arena, struct bytes data)
 {
-    struct bytes again;
+    struct bytes again = BYTES_NONE;
     return jwk != NULL && key_json_decode(jwk, arena, &again, NULL) == STATUS_OK &&
            bytes_equal(again, data);
 }

@@ -6,23 +6,24 @@
 
 /* --- the table -------------------------------------------------------------------------------- */
 
+static void assert_options_are_explained(const struct command_row *row, const char *options)
+{
+    struct command_option_spec spec;
+    for (const char *at = options; command_next_option(&at, &spec);) {
+        const struct command_option_row *help = command_option_help(row, spec.name);
+        if (help == NULL || help->help[0] == '\0' || help->help_zh[0] == '\0') {
+            fail_msg("%s %s: %s is not explained", row->noun, row->verb, spec.name);
+        }
+    }
+}
+
 static void table_every_option_is_explained_in_both_languages(void **state)
 {
     (void)state;
     for (size_t i = 0; i < command_row_count(); i++) {
         const struct command_row *row = command_row(i);
-        const char *lists[] = {row->options, command_common_options(row)};
-        for (size_t j = 0; j < 2; j++) {
-            struct command_option_spec spec;
-            for (const char *at = lists[j]; command_next_option(&at, &spec);) {
-                const struct command_option_row *help = command_option_help(row, spec.name);
-                if (help == NULL) {
-                    print_error("%s %s: %s is not explained\n", row->noun, row->verb, spec.name);
-                }
-                assert_non_null(help);
-                assert_true(help->help[0] != '\0' && help->help_zh[0] != '\0');
-            }
-        }
+        assert_options_are_explained(row, row->options);
+        assert_options_are_explained(row, command_common_options(row));
     }
 }
 
