@@ -77,8 +77,8 @@ static int seek_version(MDB_cursor *cursor, struct bytes owner, struct bytes hig
 }
 
 /* The entry of the newest version below `before_version`, not decoded. */
-static enum status find_before(struct store_txn *txn, struct bytes key, uint64_t before_version,
-                               MDB_val *out_key, MDB_val *out_row)
+static int find_before(struct store_txn *txn, struct bytes key, uint64_t before_version,
+                       MDB_val *out_key, MDB_val *out_row)
 {
     struct store_key high;
     keys_history(CHANGE_RECORD, key, before_version, &high);
@@ -86,11 +86,11 @@ static enum status find_before(struct store_txn *txn, struct bytes key, uint64_t
     MDB_cursor *cursor = NULL;
     int error = mdb_cursor_open(txn->mdb, txn->registry->databases[STORE_HISTORY], &cursor);
     if (error != 0) {
-        return store_status(error);
+        return error;
     }
     error = seek_version(cursor, owner, keys_bytes(&high), out_key, out_row);
     mdb_cursor_close(cursor);
-    return store_status(error);
+    return error;
 }
 
 static uint64_t version_in(struct bytes history_key)
@@ -104,15 +104,15 @@ enum status history_find_before(struct store_txn *txn, struct bytes key, uint64_
 {
     MDB_val at;
     MDB_val row;
-    enum status status = find_before(txn, key, before_version, &at, &row);
-    if (status != STATUS_OK) {
-        return status;
+    int error = find_before(txn, key, before_version, &at, &row);
+    if (error != 0) {
+        return store_status(error);
     }
     struct history_at found = {
         .key = bytes_of((const uint8_t *)at.mv_data + 1, key.len),
         .version = version_in(store_bytes(&at)),
     };
-    status = history_decode(store_bytes(&at), store_bytes(&row), &found.body);
+    enum status status = history_decode(store_bytes(&at), store_bytes(&row), &found.body);
     if (status == STATUS_OK) {
         *out_at = found;
     }
@@ -123,14 +123,12 @@ enum status history_last_version(struct store_txn *txn, struct bytes key, uint64
 {
     MDB_val at;
     MDB_val row;
-    enum status status = find_before(txn, key, UINT64_MAX, &at, &row);
-    if (status == STATUS_OK) {
-        *out_version = version_in(store_bytes(&at));
-    } else if (status == STATUS_NOT_FOUND) {
-        *out_version = 0;
-        status = STATUS_OK;
+    int error = find_before(txn, key, UINT64_MAX, &at, &row);
+    if (error != 0 && error != MDB_NOTFOUND) {
+        return store_status(error);
     }
-    return status;
+    *out_version = error == 0 ? version_in(store_bytes(&at)) : 0;
+    return STATUS_OK;
 }
 
 void tombstone_encode(struct wire_writer *w, struct bytes key, const struct tombstone *tombstone)
