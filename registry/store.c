@@ -341,6 +341,10 @@ static enum status open_databases(struct registry *registry, bool may_create, st
         return status;
     }
     txn.error = mdb_txn_commit(txn.mdb);
+    if (txn.error == 0 && flags != 0 && store_file_settle(registry->directory_fd) != STATUS_OK) {
+        return fault_set(fault, STATUS_STORAGE_FAILED, "cannot sync the store's directory: %s",
+                         strerror(errno));
+    }
     return txn.error == 0 ? STATUS_OK
                           : fault_set(fault, store_status(txn.error), "cannot write the store: %s",
                                       mdb_strerror(txn.error));

@@ -42,6 +42,16 @@ enum status store_file_open_directory(const struct registry_options *options, in
     return STATUS_OK;
 }
 
+enum status store_file_settle(int directory_fd)
+{
+    int parent_fd = openat(directory_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool is_settled = parent_fd >= 0 && fsync(directory_fd) == 0 && fsync(parent_fd) == 0;
+    if (parent_fd >= 0) {
+        (void)close(parent_fd);
+    }
+    return is_settled ? STATUS_OK : STATUS_STORAGE_FAILED;
+}
+
 enum status store_file_lock(const char *path, int directory_fd, int *out_fd, struct fault *fault)
 {
     int fd = openat(directory_fd, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC, 0600);

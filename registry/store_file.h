@@ -19,6 +19,9 @@ enum status store_file_open_directory(const struct registry_options *options, in
 /* Takes the writer's lock and leaves our pid in it. LOCKED names the other's. */
 enum status store_file_lock(const char *path, int directory_fd, int *out_fd, struct fault *fault);
 
+/* Makes the names of the store's files, and of its directory, survive a power failure. */
+enum status store_file_settle(int directory_fd);
+
 /* Bytes of the data file, 0 when there is none. */
 uint64_t store_file_bytes(int directory_fd);
 
