@@ -46,7 +46,8 @@ enum fragment_kind fragment_classify(const struct envelope *envelope, size_t dat
         return FRAGMENT_BAD;
     }
     if (message_len == payload_len) {
-        return FRAGMENT_WHOLE;
+        bool is_later_piece = envelope->is_truncated && envelope->sequence != 0;
+        return is_later_piece ? FRAGMENT_IGNORE : FRAGMENT_WHOLE;
     }
     if (message_len <= FRAGMENT_PAYLOAD) {
         return FRAGMENT_BAD;

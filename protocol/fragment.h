@@ -29,7 +29,8 @@ enum fragment_kind {
 };
 
 /* What a received datagram is; a larger message announced by messageLength counts as fragmented
- * with TC set or not, one that is complete counts as whole even with TC set. */
+ * with TC set or not, one that is complete counts as whole even with TC set, unless it claims to be
+ * a later piece. */
 enum fragment_kind fragment_classify(const struct envelope *envelope, size_t datagram_len);
 
 /* Assembly of one message. Bounded: `buffer` is allocated by the caller for message_len bytes. */

@@ -167,7 +167,9 @@ static void peek_header(struct bytes request, const struct envelope *asked, uint
     uint32_t opcode = wire_u32(&r);
     uint32_t code = wire_u32(&r);
     bool is_readable = wire_ok(&r) && !asked->is_encrypted && !asked->is_compressed;
-    *out_opcode = is_readable ? opcode : 0;
+    /* An impossible length: TCP cannot know where the header ends, UDP says the same. */
+    bool has_header = asked->message_len >= MESSAGE_HEADER_LEN && asked->message_len <= MESSAGE_MAX;
+    *out_opcode = is_readable && has_header ? opcode : 0;
     *out_code = is_readable ? code : 0;
 }
 

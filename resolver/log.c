@@ -24,10 +24,12 @@
 #define MESSAGE_ROOM 2048                  /* what one event may say before escaping */
 #define LINE_ROOM (6 * MESSAGE_ROOM + 512) /* all of it as \u00NN, and time, level, subject */
 #define FILE_MODE 0640
+#define GATE_MS 1000
 
 struct log {
     atomic_int level;
-    pthread_mutex_t lock; /* everything below */
+    atomic_int_fast64_t gates[LOG_GATES]; /* when the next line may pass */
+    pthread_mutex_t lock;                 /* everything below */
     bool is_json;
     bool to_stderr;
     int file; /* -1: none */
@@ -106,6 +108,15 @@ void log_close(struct log *log)
 bool log_wants(const struct log *log, enum log_level level)
 {
     return (int)level <= atomic_load_explicit(&log->level, memory_order_relaxed);
+}
+
+bool log_gate(struct log *log, unsigned gate, int64_t now_ms)
+{
+    atomic_int_fast64_t *opens_ms = &log->gates[gate];
+    int_fast64_t seen = atomic_load_explicit(opens_ms, memory_order_relaxed);
+    return now_ms >= seen &&
+           atomic_compare_exchange_strong_explicit(opens_ms, &seen, now_ms + GATE_MS,
+                                                   memory_order_relaxed, memory_order_relaxed);
 }
 
 enum log_level log_level_parse(const char *word)

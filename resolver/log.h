@@ -36,6 +36,11 @@ bool log_wants(const struct log *log, enum log_level level);
 void log_write(struct log *log, enum log_level level, const char *subject, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* At most one line a second: true for the first to pass gate `gate` (below LOG_GATES) in a second
+ * of the caller's monotonic clock. What stands behind a gate is the caller's to say. */
+#define LOG_GATES 16
+bool log_gate(struct log *log, unsigned gate, int64_t now_ms);
+
 /* "debug" -> LOG_LEVEL_DEBUG; INFO for anything unknown. */
 enum log_level log_level_parse(const char *word);
 

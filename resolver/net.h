@@ -128,6 +128,8 @@ enum status net_listen(struct net *net, const struct net_address *address, net_a
 enum status net_listen_unix(struct net *net, const char *path, net_accepted *accepted,
                             void *context, struct net_listener **out_listener, struct fault *fault);
 struct net_address net_listener_local(const struct net_listener *listener);
+/* Accepts what waits now: closing resets connections that were made but not yet accepted. */
+void net_listener_flush(struct net_listener *listener);
 void net_listener_close(struct net_listener *listener);
 
 /* --- signals: the main thread's net only

@@ -19,6 +19,7 @@
 #include "resolver/net_socket.h"
 
 #define ACCEPT_BATCH 64
+#define ACCEPT_FLUSH 4096   /* more than a queue holds, yet a flood must not hold an end up */
 #define ACCEPT_PAUSE_MS 100 /* when the process is out of descriptors */
 
 struct net {
@@ -86,15 +87,12 @@ static void hook_on_event(evutil_socket_t fd, short what, void *context)
 }
 
 /* `fd` may be -1 (timers) or a signal's number. */
-static void hook_init(struct hook *hook, struct net *net, int fd, short what)
-{
-    (void)event_assign(&hook->event, net->base, fd, what, hook_on_event, hook);
-}
-
-static void hook_call(struct hook *hook, void (*called)(void *context), void *context)
+static void hook_init(struct hook *hook, struct net *net, int fd, short what,
+                      void (*called)(void *context), void *context)
 {
     hook->called = called;
     hook->context = context;
+    (void)event_assign(&hook->event, net->base, fd, what, hook_on_event, hook);
 }
 
 static void hook_want(struct hook *hook, bool wanted)
@@ -189,8 +187,7 @@ enum status net_timer_new(struct net *net, net_timer_fired *fired, void *context
     if (timer == NULL) {
         return STATUS_NO_MEMORY;
     }
-    hook_init(&timer->hook, net, -1, 0);
-    hook_call(&timer->hook, fired, context);
+    hook_init(&timer->hook, net, -1, 0, fired, context);
     *out_timer = timer;
     return STATUS_OK;
 }
@@ -238,8 +235,7 @@ enum status net_wake_new(struct net *net, net_wake_called *called, void *context
         free(wake);
         return STATUS_SYSTEM;
     }
-    hook_init(&wake->hook, net, wake->fd, EV_READ | EV_PERSIST);
-    hook_call(&wake->hook, wake_on_readable, wake);
+    hook_init(&wake->hook, net, wake->fd, EV_READ | EV_PERSIST, wake_on_readable, wake);
     hook_want(&wake->hook, true);
     *out_wake = wake;
     return STATUS_OK;
@@ -277,8 +273,7 @@ enum status net_udp_open(struct net *net, const struct net_address *address,
         return status;
     }
     udp->local = net_socket_local(udp->fd);
-    hook_init(&udp->hook, net, udp->fd, EV_READ | EV_PERSIST);
-    hook_call(&udp->hook, readable, context);
+    hook_init(&udp->hook, net, udp->fd, EV_READ | EV_PERSIST, readable, context);
     hook_want(&udp->hook, true);
     *out_udp = udp;
     return STATUS_OK;
@@ -350,10 +345,8 @@ static enum status stream_new(struct net *net, int fd, struct net_stream **out_s
         return STATUS_NO_MEMORY;
     }
     stream->fd = fd;
-    hook_init(&stream->reading, net, fd, EV_READ | EV_PERSIST);
-    hook_call(&stream->reading, stream_on_readable, stream);
-    hook_init(&stream->writing, net, fd, EV_WRITE | EV_PERSIST);
-    hook_call(&stream->writing, stream_on_writable, stream);
+    hook_init(&stream->reading, net, fd, EV_READ | EV_PERSIST, stream_on_readable, stream);
+    hook_init(&stream->writing, net, fd, EV_WRITE | EV_PERSIST, stream_on_writable, stream);
     *out_stream = stream;
     return STATUS_OK;
 }
@@ -491,16 +484,20 @@ static bool listener_accept(struct net_listener *listener)
     return true;
 }
 
-static void listener_on_readable(void *context)
+static void listener_accept_some(struct net_listener *listener, int most)
 {
-    struct net_listener *listener = context;
     listener->is_accepting = true;
-    for (int i = 0; i < ACCEPT_BATCH && !listener->is_closed && listener_accept(listener); i++) {
+    for (int i = 0; i < most && !listener->is_closed && listener_accept(listener); i++) {
     }
     listener->is_accepting = false;
     if (listener->is_closed) {
         free(listener);
     }
+}
+
+static void listener_on_readable(void *context)
+{
+    listener_accept_some(context, ACCEPT_BATCH);
 }
 
 /* Takes `fd` over. */
@@ -516,10 +513,8 @@ static enum status listener_new(struct net *net, int fd, net_accepted *accepted,
     listener->fd = fd;
     listener->accepted = accepted;
     listener->context = context;
-    hook_init(&listener->hook, net, fd, EV_READ | EV_PERSIST);
-    hook_call(&listener->hook, listener_on_readable, listener);
-    hook_init(&listener->pause, net, -1, 0);
-    hook_call(&listener->pause, listener_on_pause_over, listener);
+    hook_init(&listener->hook, net, fd, EV_READ | EV_PERSIST, listener_on_readable, listener);
+    hook_init(&listener->pause, net, -1, 0, listener_on_pause_over, listener);
     hook_want(&listener->hook, true);
     *out_listener = listener;
     return STATUS_OK;
@@ -558,6 +553,11 @@ struct net_address net_listener_local(const struct net_listener *listener)
     return net_socket_local(listener->fd);
 }
 
+void net_listener_flush(struct net_listener *listener)
+{
+    listener_accept_some(listener, ACCEPT_FLUSH);
+}
+
 void net_listener_close(struct net_listener *listener)
 {
     if (listener == NULL) {
@@ -581,8 +581,7 @@ enum status net_signal_new(struct net *net, int number, net_signalled *signalled
     if (signal == NULL) {
         return STATUS_NO_MEMORY;
     }
-    hook_init(&signal->hook, net, number, EV_SIGNAL | EV_PERSIST);
-    hook_call(&signal->hook, signalled, context);
+    hook_init(&signal->hook, net, number, EV_SIGNAL | EV_PERSIST, signalled, context);
     if (event_add(&signal->hook.event, NULL) != 0) {
         free(signal);
         return STATUS_SYSTEM;

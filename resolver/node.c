@@ -41,6 +41,7 @@ struct node {
     struct metrics *metrics;
     struct reassembly *reassembly;
     struct sources *sources;
+    struct budget *budget;
     struct committer *committer;
     struct seat *seats;
     size_t seat_count;
@@ -175,6 +176,9 @@ static enum status make_seat(struct node *node, size_t index)
         .registry = node->options.registry,
         .reassembly = node->reassembly,
         .sources = node->sources,
+        .budget = node->budget,
+        .log = node->options.log,
+        .worker_count = node->seat_count,
         .metrics = metrics_slot(node->metrics, index),
         .generation = node->generation,
         .random = node_random,
@@ -187,13 +191,14 @@ static enum status make_seat(struct node *node, size_t index)
 
 static enum status make_shared(struct node *node, struct fault *fault)
 {
-    uint64_t seeds[2];
+    uint64_t seeds[3];
     node_random(seeds, sizeof(seeds));
     node->reassembly = reassembly_new(seeds[0]);
     node->sources = sources_new(seeds[1]);
+    node->budget = budget_new(seeds[2]);
     node->seats = calloc(node->seat_count, sizeof(*node->seats));
-    if (node->reassembly == NULL || node->sources == NULL || node->seats == NULL ||
-        metrics_new(node->seat_count, &node->metrics) != STATUS_OK) {
+    if (node->reassembly == NULL || node->sources == NULL || node->budget == NULL ||
+        node->seats == NULL || metrics_new(node->seat_count, &node->metrics) != STATUS_OK) {
         return fault_set(fault, STATUS_NO_MEMORY, "out of memory");
     }
     return generation_new(node->options.settings, node->options.registry, 1, &node->generation,
@@ -368,6 +373,7 @@ void node_free(struct node *node)
     metrics_free(node->metrics);
     reassembly_free(node->reassembly);
     sources_free(node->sources);
+    budget_free(node->budget);
     (void)pthread_cond_destroy(&node->adopted);
     (void)pthread_mutex_destroy(&node->lock);
     free(node);

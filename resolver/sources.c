@@ -133,8 +133,8 @@ static bool enter_source(struct source **link, const uint8_t bytes[SOURCE_LEN], 
     return true;
 }
 
-bool sources_enter(struct sources *sources, const struct net_address *peer,
-                   const struct sources_limits *limits)
+enum sources_outcome sources_enter(struct sources *sources, const struct net_address *peer,
+                                   const struct sources_limits *limits)
 {
     uint8_t bytes[SOURCE_LEN];
     sources_key(peer, bytes);
@@ -143,7 +143,7 @@ bool sources_enter(struct sources *sources, const struct net_address *peer,
     if (atomic_fetch_add_explicit(&sources->connections, 1, memory_order_relaxed) >=
         limits->connections) {
         (void)atomic_fetch_sub_explicit(&sources->connections, 1, memory_order_relaxed);
-        return false;
+        return SOURCES_FULL;
     }
     (void)pthread_mutex_lock(&shard->lock);
     bool entered = enter_source(find(shard, hash, bytes), bytes, limits->connections_per_source);
@@ -151,7 +151,7 @@ bool sources_enter(struct sources *sources, const struct net_address *peer,
     if (!entered) {
         (void)atomic_fetch_sub_explicit(&sources->connections, 1, memory_order_relaxed);
     }
-    return entered;
+    return entered ? SOURCES_ENTERED : SOURCES_SOURCE_FULL;
 }
 
 void sources_leave(struct sources *sources, const struct net_address *peer)

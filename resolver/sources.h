@@ -31,8 +31,11 @@ struct sources_limits {
     size_t connections_per_source;
 };
 
-/* Counts a connection in; false: a limit is reached, nothing was counted. Any thread. */
-bool sources_enter(struct sources *sources, const struct net_address *peer,
-                   const struct sources_limits *limits);
+enum sources_outcome { SOURCES_ENTERED, SOURCES_FULL, SOURCES_SOURCE_FULL };
+
+/* Counts a connection in; unless ENTERED nothing was counted. SOURCE_FULL also: no memory. Any
+ * thread. */
+enum sources_outcome sources_enter(struct sources *sources, const struct net_address *peer,
+                                   const struct sources_limits *limits);
 void sources_leave(struct sources *sources, const struct net_address *peer);
 size_t sources_connections(struct sources *sources);

@@ -7,11 +7,17 @@
  * of messages not yet answered in `input`, which grows as they arrive and never beyond what the
  * message announced needs, and answers the peer has not taken yet in `output`. While more waits
  * there than the settings allow, nothing is read (back-pressure).
+ * All connections of a worker together keep a bounded number of such bytes: from half of it on,
+ * none is read while any of its own wait; over it, the peer that took none for the longest time is
+ * closed.
  */
 #include "resolver/stream.h"
 
 #include <assert.h>
 #include <stdlib.h>
+
+#include "resolver/frame.h"
+#include "resolver/limit.h"
 
 #define READS_PER_TURN 4              /* then others get their turn */
 #define TURN_WORK (1u << 20)          /* bytes asked and answered, likewise: about a millisecond */
@@ -19,16 +25,12 @@
 #define DISCARDS 16                   /* reads thrown away before closing */
 #define INPUT_FIRST 512               /* most requests are shorter */
 #define OUTPUT_MAX MESSAGE_PACKET_MAX /* more bytes than this waiting: nothing is read */
+#define OUTPUT_PART_MIN (1u << 20)    /* of a worker; more than one connection can have waiting */
+#define NEVER INT64_MAX
 
 struct stream_listener {
     struct worker *worker;
     struct net_listener *net;
-};
-
-struct buffer {
-    uint8_t *data;
-    size_t len;
-    size_t size;
 };
 
 struct stream {
@@ -38,14 +40,15 @@ struct stream {
     struct net_stream *net;
     struct net_address peer;
     struct net_timer *timer;
-    int64_t deadline_ms;
+    int64_t timer_ms;    /* when it fires: at the latest when the first of these is due */
+    int64_t deadline_ms; /* of the first request, of idleness, of the last answers */
+    int64_t message_ms;  /* a message that has begun must be complete then */
     struct buffer input;
-    struct buffer output;
-    size_t output_at; /* what stands before it is with the kernel */
-    size_t answers;   /* put into output since it was last empty */
-    bool has_asked;   /* a complete request has come: the idle time counts */
-    bool is_ending;   /* nothing more is read: flush, then close */
-    bool is_dead;     /* nothing more can be written either */
+    struct outbox outbox;
+    bool is_held;   /* not read because answers wait */
+    bool has_asked; /* a complete request has come: the idle time counts */
+    bool is_ending; /* nothing more is read: flush, then close */
+    bool is_dead;   /* nothing more can be written either */
 };
 
 /* One stay in the loop's hands: the answers made meanwhile stand in the worker's reply buffer. */
@@ -57,51 +60,6 @@ struct turn {
     size_t work;
     bool has_asked;
 };
-
-/* --- buffers --------------------------------------------------------------------------------- */
-
-static void buffer_clear(struct buffer *buffer)
-{
-    free(buffer->data);
-    *buffer = (struct buffer){0};
-}
-
-static bool buffer_reserve(struct buffer *buffer, size_t size)
-{
-    if (size <= buffer->size) {
-        return true;
-    }
-    uint8_t *data = realloc(buffer->data, size);
-    if (data == NULL) {
-        return false;
-    }
-    buffer->data = data;
-    buffer->size = size;
-    return true;
-}
-
-static bool buffer_append(struct buffer *buffer, struct bytes bytes)
-{
-    if (bytes.len == 0) {
-        return true;
-    }
-    if (!buffer_reserve(buffer, buffer->len + bytes.len)) {
-        return false;
-    }
-    memcpy(buffer->data + buffer->len, bytes.data, bytes.len);
-    buffer->len += bytes.len;
-    return true;
-}
-
-static void buffer_drop_start(struct buffer *buffer, size_t len)
-{
-    if (len == buffer->len) {
-        buffer_clear(buffer);
-    } else if (len > 0) {
-        memmove(buffer->data, buffer->data + len, buffer->len - len);
-        buffer->len -= len;
-    }
-}
 
 /* --- life ------------------------------------------------------------------------------------ */
 
@@ -129,40 +87,54 @@ static void stream_close(struct stream *stream)
     net_timer_free(stream->timer);
     net_stream_close(stream->net);
     buffer_clear(&stream->input);
-    buffer_clear(&stream->output);
+    outbox_clear(&stream->outbox, &worker->outboxes);
     sources_leave(worker->options.sources, &stream->peer);
     metrics_add(worker->options.metrics, METRIC_tcp_connections, 0, -1);
     free(stream);
     worker_stream_ended(worker);
 }
 
-/* Requests move the deadline only; the timer finds out when it fires. */
+static int64_t due_ms(const struct stream *stream)
+{
+    return stream->deadline_ms < stream->message_ms ? stream->deadline_ms : stream->message_ms;
+}
+
+/* A due time that moves away leaves the timer alone; it finds out when it fires. */
+static void stream_arm(struct stream *stream, int64_t now_ms)
+{
+    int64_t due = due_ms(stream);
+    if (due < stream->timer_ms) {
+        stream->timer_ms = due;
+        net_timer_start(stream->timer, due - now_ms);
+    }
+}
+
 static void stream_on_timer(void *context)
 {
     struct stream *stream = context;
-    int64_t left = stream->deadline_ms - now_of(stream);
-    if (left > 0) {
-        net_timer_start(stream->timer, left);
+    int64_t now_ms = now_of(stream);
+    stream->timer_ms = NEVER;
+    if (due_ms(stream) > now_ms) {
+        stream_arm(stream, now_ms);
         return;
     }
-    metrics_add(stream->worker->options.metrics, METRIC_tcp_timeouts, 0, 1);
+    if (!stream->has_asked && stream->deadline_ms <= now_ms) {
+        limit_hit(stream->worker, LIMIT_FIRST_REQUEST, &stream->peer);
+    } else if (stream->message_ms <= now_ms) {
+        limit_hit(stream->worker, LIMIT_MESSAGE, &stream->peer);
+    } else {
+        metrics_add(stream->worker->options.metrics, METRIC_tcp_timeouts, 0, 1);
+    }
     stream_close(stream);
 }
 
-static void stream_expect(struct stream *stream, int64_t within_ms, bool is_sooner)
-{
-    stream->deadline_ms = now_of(stream) + within_ms;
-    if (is_sooner) {
-        net_timer_start(stream->timer, within_ms);
-    }
-}
-
 /* A complete request came, or the peer took bytes: the idle time begins anew. */
-static void stream_lives(struct stream *stream)
+static void stream_lives(struct stream *stream, int64_t now_ms)
 {
     if (!stream->is_ending) {
-        stream_expect(stream, settings_of(stream)->limits_idle, !stream->has_asked);
+        stream->deadline_ms = now_ms + settings_of(stream)->limits_idle;
         stream->has_asked = true;
+        stream_arm(stream, now_ms);
     }
 }
 
@@ -170,22 +142,42 @@ static void stream_lives(struct stream *stream)
 static void stream_end(struct stream *stream)
 {
     if (!stream->is_ending) {
+        int64_t now_ms = now_of(stream);
         stream->is_ending = true;
-        stream_expect(stream, settings_of(stream)->limits_first_request, true);
+        stream->deadline_ms = now_ms + settings_of(stream)->limits_first_request;
+        stream->message_ms = NEVER;
+        stream_arm(stream, now_ms);
+    }
+}
+
+/* The peer is to complete what it began; time in which it is not read does not count. */
+static void stream_watch_message(struct stream *stream, bool is_begun)
+{
+    if (!is_begun) {
+        stream->message_ms = NEVER;
+    } else if (stream->message_ms == NEVER) {
+        int64_t now_ms = now_of(stream);
+        stream->message_ms = now_ms + settings_of(stream)->limits_message;
+        stream_arm(stream, now_ms);
     }
 }
 
 /* --- output ---------------------------------------------------------------------------------- */
 
-static size_t output_waiting(const struct stream *stream)
+/* What this worker's connections may keep for their peers. */
+static size_t output_part(const struct worker *worker)
 {
-    return stream->output.len - stream->output_at;
+    size_t part = (size_t)worker->generation->settings->limits_output_bytes;
+    part /= worker->options.worker_count > 0 ? worker->options.worker_count : 1;
+    return part > OUTPUT_PART_MIN ? part : OUTPUT_PART_MIN;
 }
 
 static bool is_blocked(const struct stream *stream)
 {
-    return stream->answers >= (size_t)settings_of(stream)->limits_pipelined ||
-           output_waiting(stream) > OUTPUT_MAX;
+    size_t waiting = outbox_waiting(&stream->outbox);
+    return stream->outbox.answers >= (size_t)settings_of(stream)->limits_pipelined ||
+           waiting > OUTPUT_MAX ||
+           (waiting > 0 && stream->worker->outboxes.bytes > output_part(stream->worker) / 2);
 }
 
 /* Hands `data` to the kernel; what it did not take remains in `data`. */
@@ -204,61 +196,32 @@ static void push(struct stream *stream, struct bytes *data)
 
 static void output_flush(struct stream *stream)
 {
-    struct bytes rest =
-        bytes_from(bytes_of(stream->output.data, stream->output.len), stream->output_at);
+    struct bytes rest = outbox_rest(&stream->outbox);
     size_t before = rest.len;
     push(stream, &rest);
     if (rest.len < before) {
-        stream_lives(stream);
+        stream_lives(stream, now_of(stream));
     }
-    stream->output_at = stream->output.len - rest.len;
-    if (rest.len == 0) {
-        buffer_clear(&stream->output);
-        stream->output_at = 0;
-        stream->answers = 0;
-    }
+    outbox_took(&stream->outbox, &stream->worker->outboxes, before - rest.len);
 }
 
 /* The answers of this turn leave, in one write where the kernel takes them. */
 static void turn_flush(struct turn *turn)
 {
     struct stream *stream = turn->stream;
-    struct bytes fresh = bytes_of(stream->worker->reply, turn->reply_len);
-    if (output_waiting(stream) == 0) {
+    struct worker *worker = stream->worker;
+    struct bytes fresh = bytes_of(worker->reply, turn->reply_len);
+    if (outbox_waiting(&stream->outbox) == 0) {
         push(stream, &fresh);
     }
     if (fresh.len > 0 && !stream->is_dead) {
-        buffer_drop_start(&stream->output, stream->output_at);
-        stream->output_at = 0;
-        stream->answers += turn->answers;
-        stream->is_dead = !buffer_append(&stream->output, fresh);
+        stream->is_dead = !outbox_keep(&stream->outbox, &worker->outboxes, fresh, turn->answers);
     }
     turn->reply_len = 0;
     turn->answers = 0;
 }
 
 /* --- input ----------------------------------------------------------------------------------- */
-
-enum frame {
-    FRAME_COMPLETE,
-    FRAME_INCOMPLETE,
-    FRAME_LOST, /* an impossible length: where the next message begins is unknown */
-};
-
-/* `out_len`: bytes of the whole packet as far as known. */
-static enum frame frame_next(struct bytes data, size_t *out_len)
-{
-    struct envelope envelope;
-    *out_len = MESSAGE_ENVELOPE_LEN;
-    if (envelope_decode(data, &envelope) != STATUS_OK) {
-        return FRAME_INCOMPLETE;
-    }
-    if (envelope.message_len > MESSAGE_MAX) {
-        return FRAME_LOST;
-    }
-    *out_len += envelope.message_len;
-    return data.len >= *out_len ? FRAME_COMPLETE : FRAME_INCOMPLETE;
-}
 
 /* A request waits in `input` for its answer. */
 static bool has_request(const struct stream *stream)
@@ -272,7 +235,7 @@ static bool turn_may_answer(struct turn *turn)
 {
     struct stream *stream = turn->stream;
     if (WORKER_REPLY_SIZE - turn->reply_len < MESSAGE_PACKET_MAX ||
-        stream->answers + turn->answers >= (size_t)settings_of(stream)->limits_pipelined) {
+        stream->outbox.answers + turn->answers >= (size_t)settings_of(stream)->limits_pipelined) {
         turn_flush(turn);
     }
     bool is_done = stream->is_ending || stream->is_dead || turn->work >= TURN_WORK;
@@ -409,6 +372,29 @@ static void discard(struct stream *stream)
     }
 }
 
+/* The peer's address is true: it took part in a handshake. */
+static void turn_has_asked(struct stream *stream)
+{
+    int64_t now_ms = now_of(stream);
+    stream_lives(stream, now_ms);
+    stream->message_ms = NEVER;
+    budget_prove(stream->worker->options.budget, &stream->peer, now_ms);
+}
+
+/* What the connection waits for now. */
+static void stream_wait(struct stream *stream)
+{
+    bool is_held = is_blocked(stream);
+    bool has_more = !stream->is_ending && has_request(stream);
+    bool may_read = !stream->is_ending && !is_held && !has_more;
+    if (is_held && !stream->is_held) {
+        limit_hit(stream->worker, LIMIT_PIPELINED, &stream->peer);
+    }
+    stream->is_held = is_held;
+    stream_watch_message(stream, may_read && stream->input.len > 0);
+    net_stream_want(stream->net, may_read, has_more || outbox_waiting(&stream->outbox) > 0);
+}
+
 /* Ends a turn; the stream may be gone afterwards. */
 static void turn_finish(struct turn *turn)
 {
@@ -416,35 +402,50 @@ static void turn_finish(struct turn *turn)
     turn_flush(turn);
     worker_rest(stream->worker);
     if (turn->has_asked) {
-        stream_lives(stream);
+        turn_has_asked(stream);
     }
     if (stream->worker->is_draining && stream->input.len == 0) {
         stream_end(stream);
     }
-    bool is_waiting = output_waiting(stream) > 0;
-    if (stream->is_dead || (stream->is_ending && !is_waiting)) {
+    if (stream->is_dead || (stream->is_ending && outbox_waiting(&stream->outbox) == 0)) {
         discard(stream);
         stream_close(stream);
         return;
     }
-    bool has_more = !stream->is_ending && has_request(stream);
-    bool may_read = !stream->is_ending && !is_blocked(stream) && !has_more;
-    net_stream_want(stream->net, may_read, is_waiting || has_more);
+    stream_wait(stream);
+}
+
+/* Between turns: any connection may be closed. */
+static void make_room(struct worker *worker)
+{
+    size_t part = output_part(worker);
+    struct outbox *next = NULL;
+    for (struct outbox *box = worker->outboxes.first; box != NULL && worker->outboxes.bytes > part;
+         box = next) {
+        struct stream *slowest = (struct stream *)((char *)box - offsetof(struct stream, outbox));
+        next = box->next;
+        limit_hit(worker, LIMIT_OUTPUT, &slowest->peer);
+        stream_close(slowest);
+    }
 }
 
 static void stream_on_readable(void *context)
 {
     struct turn turn = {.stream = context};
+    struct worker *worker = turn.stream->worker;
     turn_read(&turn);
     turn_finish(&turn);
+    make_room(worker);
 }
 
 static void stream_on_writable(void *context)
 {
     struct turn turn = {.stream = context};
+    struct worker *worker = turn.stream->worker;
     output_flush(turn.stream);
     turn_resume(&turn);
     turn_finish(&turn);
+    make_room(worker);
 }
 
 static void stream_on_failed(void *context, enum status status)
@@ -455,6 +456,7 @@ static void stream_on_failed(void *context, enum status status)
 
 /* --- accepting ------------------------------------------------------------------------------- */
 
+/* Counts the connection in; false: a limit is reached, which is told. */
 static bool may_connect(struct worker *worker, const struct net_address *peer)
 {
     const struct generation *generation = worker->generation;
@@ -464,7 +466,17 @@ static bool may_connect(struct worker *worker, const struct net_address *peer)
         .connections_per_source =
             is_trusted ? SIZE_MAX : (size_t)generation->settings->limits_connections_per_source,
     };
-    return sources_enter(worker->options.sources, peer, &limits);
+    switch (sources_enter(worker->options.sources, peer, &limits)) {
+    case SOURCES_ENTERED:
+        return true;
+    case SOURCES_FULL:
+        limit_hit(worker, LIMIT_CONNECTIONS, peer);
+        break;
+    case SOURCES_SOURCE_FULL:
+        limit_hit(worker, LIMIT_CONNECTIONS_PER_SOURCE, peer);
+        break;
+    }
+    return false;
 }
 
 /* The stream of an accepted connection, counted in already; NULL: no memory. */
@@ -479,6 +491,8 @@ static struct stream *stream_new(struct worker *worker, struct net_stream *net)
     stream->worker = worker;
     stream->net = net;
     stream->peer = net_stream_peer(net);
+    stream->timer_ms = NEVER;
+    stream->message_ms = NEVER;
     stream->next = worker->streams;
     if (stream->next != NULL) {
         stream->next->previous = stream;
@@ -498,19 +512,22 @@ static void stream_on_accepted(void *context, struct net_stream *net)
     struct worker *worker = listener->worker;
     struct metrics_slot *metrics = worker->options.metrics;
     struct net_address peer = net_stream_peer(net);
-    bool is_counted = may_connect(worker, &peer);
-    struct stream *stream = is_counted ? stream_new(worker, net) : NULL;
+    if (!may_connect(worker, &peer)) {
+        net_stream_close(net);
+        return;
+    }
+    struct stream *stream = stream_new(worker, net);
     if (stream == NULL) {
-        if (is_counted) {
-            sources_leave(worker->options.sources, &peer);
-        }
+        sources_leave(worker->options.sources, &peer);
         metrics_add(metrics, METRIC_tcp_refused, 0, 1);
         net_stream_close(net);
         return;
     }
     metrics_add(metrics, METRIC_tcp_accepted, 0, 1);
     metrics_add(metrics, METRIC_tcp_connections, 0, 1);
-    stream_expect(stream, settings_of(stream)->limits_first_request, true);
+    int64_t now_ms = now_of(stream);
+    stream->deadline_ms = now_ms + settings_of(stream)->limits_first_request;
+    stream_arm(stream, now_ms);
     net_stream_set_events(net, &events, stream);
     net_stream_want(net, true, false);
 }
@@ -546,6 +563,11 @@ struct net_address stream_listener_local(const struct stream_listener *listener)
     return net_listener_local(listener->net);
 }
 
+void stream_listener_flush(struct stream_listener *listener)
+{
+    net_listener_flush(listener->net);
+}
+
 void stream_drain_all(struct worker *worker)
 {
     struct stream *next = NULL;
@@ -556,6 +578,7 @@ void stream_drain_all(struct worker *worker)
         turn_read(&turn);
         turn_finish(&turn);
     }
+    make_room(worker);
 }
 
 void stream_close_all(struct worker *worker)

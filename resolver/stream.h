@@ -12,6 +12,8 @@ struct stream;
 
 enum status stream_listen(struct worker *worker, const struct net_address *address,
                           struct stream_listener **out_listener, struct fault *fault);
+/* Accepts what waits in the kernel's queue. */
+void stream_listener_flush(struct stream_listener *listener);
 /* NULL is allowed. Connections stay. */
 void stream_listener_close(struct stream_listener *listener);
 struct net_address stream_listener_local(const struct stream_listener *listener);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "protocol/fragment.h"
+#include "resolver/limit.h"
 
 #define BATCH 32                               /* goals.md: 128 did not help */
 #define RECEIVE_SIZE 65536                     /* 65 507 is the most UDP over IPv4 carries */
@@ -28,6 +29,7 @@ struct udp {
     struct net_datagram out[OUT_MAX];
     size_t out_count;
     size_t reply_len;
+    int64_t now_ms; /* of this batch */
 };
 
 static void send_out(struct udp *udp)
@@ -73,9 +75,56 @@ static void queue_pieces(struct udp *udp, const struct net_datagram *asked, uint
     udp->reply_len += (size_t)count * FRAGMENT_DATAGRAM;
 }
 
+static bool is_trusted_peer(const struct udp *udp, const struct net_address *peer)
+{
+    const struct generation *generation = udp->worker->generation;
+    return sources_trust(peer, generation->trusted, generation->trusted_count);
+}
+
+static struct budget_limits limits_of(const struct udp *udp)
+{
+    const struct settings *settings = udp->worker->generation->settings;
+    return (struct budget_limits){
+        .per_source = settings->limits_udp_per_source,
+        .per_network = settings->limits_udp_per_network,
+        .large_bytes = settings->limits_udp_large_bytes,
+    };
+}
+
+static bool may_answer(const struct udp *udp, const struct net_address *peer)
+{
+    struct budget_limits limits = limits_of(udp);
+    switch (budget_take(udp->worker->options.budget, peer, &limits, udp->now_ms)) {
+    case BUDGET_PASSES:
+        return true;
+    case BUDGET_OVER_SOURCE:
+        limit_hit(udp->worker, LIMIT_UDP_PER_SOURCE, peer);
+        break;
+    case BUDGET_OVER_NETWORK:
+        limit_hit(udp->worker, LIMIT_UDP_PER_NETWORK, peer);
+        break;
+    }
+    return false;
+}
+
+static bool may_be_large(const struct udp *udp, const struct net_address *peer, size_t bytes)
+{
+    struct budget_limits limits = limits_of(udp);
+    if (budget_take_large(udp->worker->options.budget, peer, bytes, &limits, udp->now_ms)) {
+        return true;
+    }
+    limit_hit(udp->worker, LIMIT_UDP_LARGE, peer);
+    return false;
+}
+
+/* What a flood asks is judged before anything is looked up; how large an answer is, after. */
 static void answer(struct udp *udp, const struct exchange_scope *scope,
                    const struct net_datagram *asked, struct bytes request)
 {
+    bool is_trusted = is_trusted_peer(udp, &asked->peer);
+    if (!is_trusted && !may_answer(udp, &asked->peer)) {
+        return;
+    }
     if (WORKER_REPLY_SIZE - udp->reply_len < ANSWER_ROOM ||
         OUT_MAX - udp->out_count < FRAGMENT_COUNT_MAX) {
         send_out(udp);
@@ -90,7 +139,7 @@ static void answer(struct udp *udp, const struct exchange_scope *scope,
     if (len <= FRAGMENT_DATAGRAM) {
         queue(udp, asked, room, len);
         udp->reply_len += len;
-    } else {
+    } else if (is_trusted || may_be_large(udp, &asked->peer, envelope.message_len)) {
         queue_pieces(udp, asked, room, &envelope);
     }
 }
@@ -99,24 +148,23 @@ static void take_piece(struct udp *udp, const struct exchange_scope *scope,
                        const struct net_datagram *datagram)
 {
     const struct worker *worker = udp->worker;
-    const struct generation *generation = worker->generation;
-    bool is_trusted =
-        sources_trust(&datagram->peer, generation->trusted, generation->trusted_count);
+    const struct settings *settings = worker->generation->settings;
     struct reassembly_limits limits = {
-        .bytes = (size_t)generation->settings->limits_reassembly_bytes,
-        .sets_per_source =
-            is_trusted ? SIZE_MAX : (size_t)generation->settings->limits_reassembly_per_source,
+        .bytes = (size_t)settings->limits_reassembly_bytes,
+        .sets_per_source = is_trusted_peer(udp, &datagram->peer)
+                               ? SIZE_MAX
+                               : (size_t)settings->limits_reassembly_per_source,
     };
     struct bytes packet;
-    switch (reassembly_add(worker->options.reassembly, &limits, net_now_ms(worker->options.net),
-                           &datagram->peer, bytes_of(datagram->data, datagram->len), &packet)) {
+    switch (reassembly_add(worker->options.reassembly, &limits, udp->now_ms, &datagram->peer,
+                           bytes_of(datagram->data, datagram->len), &packet)) {
     case REASSEMBLY_COMPLETE:
         metrics_add(worker->options.metrics, METRIC_reassembled, 0, 1);
         answer(udp, scope, datagram, packet);
         reassembly_release(packet);
         break;
     case REASSEMBLY_REFUSED:
-        metrics_add(worker->options.metrics, METRIC_reassembly_refused, 0, 1);
+        limit_hit(worker, LIMIT_REASSEMBLY, &datagram->peer);
         break;
     case REASSEMBLY_MISMATCH:
         metrics_add(worker->options.metrics, METRIC_udp_malformed, 0, 1);
@@ -163,6 +211,7 @@ static bool serve(struct udp *udp)
     metrics_add(metrics, METRIC_udp_batches, 0, 1);
     metrics_add(metrics, METRIC_udp_datagrams_in, 0, (int64_t)count);
     struct exchange_scope scope;
+    udp->now_ms = net_now_ms(udp->worker->options.net);
     if (worker_begin(udp->worker, &scope)) {
         for (size_t i = 0; i < count; i++) {
             take(udp, &scope, &udp->in[i]);

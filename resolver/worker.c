@@ -47,7 +47,11 @@ static enum status make_parts(struct worker *worker)
 
 enum status worker_init(struct worker *worker, const struct worker_options *options)
 {
-    *worker = (struct worker){.options = *options, .generation = options->generation};
+    *worker = (struct worker){
+        .options = *options,
+        .generation = options->generation,
+        .outboxes.metrics = options->metrics,
+    };
     enum status status = make_parts(worker);
     if (status != STATUS_OK) {
         worker_done(worker);
@@ -132,6 +136,9 @@ void worker_drain(struct worker *worker, int64_t timeout_ms)
     net_timer_start(worker->timer, timeout_ms);
     for (size_t i = 0; i < worker->udp_count; i++) {
         udp_flush(worker->udps[i]);
+    }
+    for (size_t i = 0; i < worker->listener_count; i++) {
+        stream_listener_flush(worker->listeners[i]);
     }
     close_listeners(worker);
     stream_drain_all(worker);

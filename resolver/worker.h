@@ -8,8 +8,11 @@
  */
 #pragma once
 
+#include "resolver/budget.h"
 #include "resolver/exchange.h"
+#include "resolver/log.h"
 #include "resolver/mailbox.h"
+#include "resolver/outbox.h"
 #include "resolver/reassembly.h"
 #include "resolver/sources.h"
 
@@ -27,10 +30,13 @@ struct worker_options {
     struct registry *registry; /* borrowed, as everything below */
     struct reassembly *reassembly;
     struct sources *sources;
+    struct budget *budget;
     struct metrics_slot *metrics;
+    struct log *log; /* NULL: limits are counted only */
     const struct generation *generation;
     void (*random)(void *out, size_t len);
-    bool is_sweeper; /* one worker of a node ages the shared tables */
+    size_t worker_count; /* of the node: each has its part of what is limited in bytes */
+    bool is_sweeper;     /* one worker of a node ages the shared tables */
 };
 
 struct worker {
@@ -46,7 +52,8 @@ struct worker {
     size_t udp_count;
     struct stream_listener *listeners[WORKER_LISTENS_MAX];
     size_t listener_count;
-    struct stream *streams; /* open connections */
+    struct stream *streams;      /* open connections */
+    struct outbox_list outboxes; /* of those, with answers that wait */
     bool is_draining;
 };
 

@@ -371,6 +371,15 @@ struct net_address net_listener_local(const struct net_listener *listener)
     return listener->local;
 }
 
+void net_listener_flush(struct net_listener *listener)
+{
+    struct link *waiting;
+    while ((waiting = fake_link_take_first(&listener->backlog)) != NULL) {
+        fake_link_add(&listener->world->streams, waiting);
+        listener->accepted(listener->context, (struct net_stream *)waiting);
+    }
+}
+
 void net_listener_close(struct net_listener *listener)
 {
     if (listener == NULL) {

@@ -24,8 +24,10 @@ struct scene {
     struct net *client_net;
     struct settings *settings;
     struct generation generation;
+    struct settings_network trusted;
     struct reassembly *reassembly;
     struct sources *sources;
+    struct budget *budget;
     struct worker worker;
     struct net_address address;
 };
@@ -54,13 +56,17 @@ static inline int scene_open(void **state)
     scene->settings = settings_defaults();
     scene->reassembly = reassembly_new(1);
     scene->sources = sources_new(2);
-    assert_true(scene->settings != NULL && scene->reassembly != NULL && scene->sources != NULL);
+    scene->budget = budget_new(3);
+    assert_true(scene->settings != NULL && scene->reassembly != NULL && scene->sources != NULL &&
+                scene->budget != NULL);
     scene->generation = (struct generation){.settings = scene->settings, .number = 1};
     struct worker_options options = {
         .net = scene->worker_net,
         .registry = scene->store.registry,
         .reassembly = scene->reassembly,
         .sources = scene->sources,
+        .budget = scene->budget,
+        .worker_count = 1,
         .metrics = metrics_slot(scene->store.metrics, 0),
         .generation = &scene->generation,
         .random = fixture_random,
@@ -86,10 +92,19 @@ static inline int scene_close(void **state)
     fake_world_free(scene->world);
     reassembly_free(scene->reassembly);
     sources_free(scene->sources);
+    budget_free(scene->budget);
     settings_free(scene->settings);
     fixture_close(&scene->store);
     free(scene);
     return 0;
+}
+
+/* Clients are exempt from the limits for strangers. */
+static inline void scene_trust(struct scene *scene)
+{
+    assert_int_equal(settings_parse_network("127.0.0.0/8", &scene->trusted), STATUS_OK);
+    scene->generation.trusted = &scene->trusted;
+    scene->generation.trusted_count = 1;
 }
 
 static inline int64_t scene_count(const struct scene *scene, enum metric metric)

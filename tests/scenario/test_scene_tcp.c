@@ -357,7 +357,7 @@ static void connection_over_the_limit_of_its_source_is_refused_until_one_ends(vo
     struct scene_tcp *two = scene_tcp_open(scene);
     struct scene_tcp *three = scene_tcp_open(scene);
     assert_true(three->is_closed && !one->is_closed && !two->is_closed);
-    assert_int_equal(scene_count(scene, METRIC_tcp_refused), 1);
+    assert_int_equal(scene_count(scene, METRIC_tcp_over_source), 1);
     scene_tcp_close(one);
     fake_world_run(scene->world);
     struct scene_tcp *four = scene_tcp_open(scene);
@@ -372,11 +372,8 @@ static void connection_over_the_limit_of_its_source_is_refused_until_one_ends(vo
 static void trusted_network_is_exempt_from_the_limit_of_a_source(void **state)
 {
     struct scene *scene = *state;
-    struct settings_network network;
-    assert_int_equal(settings_parse_network("127.0.0.0/8", &network), STATUS_OK);
     scene->settings->limits_connections_per_source = 1;
-    scene->generation.trusted = &network;
-    scene->generation.trusted_count = 1;
+    scene_trust(scene);
     struct scene_tcp *one = scene_tcp_open(scene);
     struct scene_tcp *two = scene_tcp_open(scene);
     assert_false(one->is_closed || two->is_closed);

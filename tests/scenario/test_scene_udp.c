@@ -221,6 +221,7 @@ static void batch_larger_than_one_read_is_answered_completely(void **state)
 {
     struct scene *scene = *state;
     struct scene_udp *udp = scene_udp_open(scene);
+    scene_trust(scene);
     for (uint32_t id = 1; id <= 200; id++) {
         scene_udp_send(scene, udp,
                        scene_request(scene, id % 2 ? "88.1000/a" : "88.1000/large", 0, id));

@@ -68,7 +68,10 @@ static void classify_when_complete_then_whole(void **state)
     (void)state;
     expect_kind(24, 0, false, 24, FRAGMENT_WHOLE);
     expect_kind(492, 0, false, 492, FRAGMENT_WHOLE);
-    expect_kind(84, 0, true, 84, FRAGMENT_WHOLE);      /* a stale TC */
+    expect_kind(84, 0, true, 84, FRAGMENT_WHOLE);  /* a stale TC */
+    expect_kind(84, 1, false, 84, FRAGMENT_WHOLE); /* a stale sequence */
+    expect_kind(84, 1, true, 84, FRAGMENT_IGNORE); /* row 12: no such piece */
+    expect_kind(1310, 1, true, 1310, FRAGMENT_IGNORE);
     expect_kind(1310, 0, false, 1310, FRAGMENT_WHOLE); /* a large datagram that fits exactly */
 }
 

@@ -206,6 +206,22 @@ static void lines_when_written_by_threads_stay_whole(void **state)
     assert_int_equal(lines, 2000);
 }
 
+static void gate_when_passed_opens_again_after_a_second(void **state)
+{
+    (void)state;
+    struct log_options options = {.level = LOG_LEVEL_INFO};
+    struct log *log;
+    struct fault fault;
+    assert_int_equal(log_open(&options, &log, &fault), STATUS_OK);
+    assert_true(log_gate(log, 0, 5000));
+    assert_false(log_gate(log, 0, 5000));
+    assert_false(log_gate(log, 0, 5999));
+    assert_true(log_gate(log, LOG_GATES - 1, 5999));
+    assert_true(log_gate(log, 0, 6000));
+    assert_false(log_gate(log, 0, 6001));
+    log_close(log);
+}
+
 static void quote_when_given_foreign_bytes_is_printable(void **state)
 {
     (void)state;
@@ -252,6 +268,7 @@ int main(void)
         cmocka_unit_test(file_when_rotated_is_made_again),
         cmocka_unit_test(file_when_it_cannot_be_opened_leaves_the_old_one),
         cmocka_unit_test(lines_when_written_by_threads_stay_whole),
+        cmocka_unit_test(gate_when_passed_opens_again_after_a_second),
         cmocka_unit_test(quote_when_given_foreign_bytes_is_printable),
         cmocka_unit_test(quote_when_too_long_is_cut_at_a_character),
     };

@@ -22,6 +22,7 @@
 #define ASKERS 3
 
 static const char *const loopback[] = {"127.0.0.1"};
+static const char *const trusted[] = {"127.0.0.0/8"}; /* askers are more than strangers may be */
 
 struct scene {
     struct fixture store;
@@ -38,6 +39,7 @@ static struct settings *test_settings(void)
     assert_non_null(settings);
     settings->listen_addresses = (struct settings_list){1, loopback};
     settings->listen_handle_port = 0;
+    settings->limits_trusted_networks = (struct settings_list){1, trusted};
     settings->workers_count = WORKERS;
     return settings;
 }

@@ -27,13 +27,13 @@ static void source_over_its_limit_is_refused_until_it_leaves(void **state)
     struct sources_limits limits = {.connections = 10, .connections_per_source = 2};
     struct net_address one = parsed("192.0.2.1");
     struct net_address other = parsed("192.0.2.2");
-    assert_true(sources_enter(sources, &one, &limits));
-    assert_true(sources_enter(sources, &one, &limits));
-    assert_false(sources_enter(sources, &one, &limits));
-    assert_true(sources_enter(sources, &other, &limits));
+    assert_int_equal(sources_enter(sources, &one, &limits), SOURCES_ENTERED);
+    assert_int_equal(sources_enter(sources, &one, &limits), SOURCES_ENTERED);
+    assert_int_equal(sources_enter(sources, &one, &limits), SOURCES_SOURCE_FULL);
+    assert_int_equal(sources_enter(sources, &other, &limits), SOURCES_ENTERED);
     assert_int_equal(sources_connections(sources), 3);
     sources_leave(sources, &one);
-    assert_true(sources_enter(sources, &one, &limits));
+    assert_int_equal(sources_enter(sources, &one, &limits), SOURCES_ENTERED);
     sources_free(sources);
 }
 
@@ -46,17 +46,17 @@ static void limit_in_all_holds_over_sources(void **state)
     for (unsigned i = 0; i < 300; i++) {
         (void)snprintf(ip, sizeof(ip), "10.0.%u.%u", i / 200, i % 200);
         struct net_address address = parsed(ip);
-        assert_true(sources_enter(sources, &address, &limits));
+        assert_int_equal(sources_enter(sources, &address, &limits), SOURCES_ENTERED);
     }
     struct net_address late = parsed("10.1.0.0");
-    assert_false(sources_enter(sources, &late, &limits));
+    assert_int_equal(sources_enter(sources, &late, &limits), SOURCES_FULL);
     for (unsigned i = 0; i < 300; i++) {
         (void)snprintf(ip, sizeof(ip), "10.0.%u.%u", i / 200, i % 200);
         struct net_address address = parsed(ip);
         sources_leave(sources, &address);
     }
     assert_int_equal(sources_connections(sources), 0);
-    assert_true(sources_enter(sources, &late, &limits));
+    assert_int_equal(sources_enter(sources, &late, &limits), SOURCES_ENTERED);
     sources_free(sources);
 }
 
@@ -68,9 +68,9 @@ static void ipv6_source_is_its_64(void **state)
     struct net_address one = parsed("2001:db8:0:1::1");
     struct net_address same = parsed("2001:db8:0:1:ffff::2");
     struct net_address other = parsed("2001:db8:0:2::1");
-    assert_true(sources_enter(sources, &one, &limits));
-    assert_false(sources_enter(sources, &same, &limits));
-    assert_true(sources_enter(sources, &other, &limits));
+    assert_int_equal(sources_enter(sources, &one, &limits), SOURCES_ENTERED);
+    assert_int_equal(sources_enter(sources, &same, &limits), SOURCES_SOURCE_FULL);
+    assert_int_equal(sources_enter(sources, &other, &limits), SOURCES_ENTERED);
     sources_free(sources);
 }
 
@@ -102,7 +102,7 @@ static void *come_and_go(void *context)
     struct net_address address = {.ip = {1, 2, 3}};
     for (int i = 0; i < 20000; i++) {
         address.ip[3] = (uint8_t)(i % 5);
-        if (sources_enter(sources, &address, &limits)) {
+        if (sources_enter(sources, &address, &limits) == SOURCES_ENTERED) {
             sources_leave(sources, &address);
         }
     }

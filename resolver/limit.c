@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One row for each limit (limit.h). Any worker's thread; what they share is in the log.
+ */
+#include "resolver/limit.h"
+
+#include <assert.h>
+
+#include "resolver/worker.h"
+
+static_assert((int)LIMIT_COUNT <= LOG_GATES, "each limit has a gate of its own");
+
+static const struct {
+    enum metric metric;
+    const char *said;
+    const char *setting;
+} rows[LIMIT_COUNT] = {
+    [LIMIT_UDP_PER_SOURCE] = {METRIC_udp_over_source, "UDP request not answered",
+                              "limits.udp_per_source"},
+    [LIMIT_UDP_PER_NETWORK] = {METRIC_udp_over_network, "UDP request not answered",
+                               "limits.udp_per_network"},
+    [LIMIT_UDP_LARGE] = {METRIC_udp_over_large, "answer of several datagrams not sent",
+                         "limits.udp_large_bytes"},
+    [LIMIT_REASSEMBLY] = {METRIC_reassembly_refused, "piece of a UDP message not kept",
+                          "limits.reassembly_per_source or limits.reassembly_bytes"},
+    [LIMIT_CONNECTIONS] = {METRIC_tcp_refused, "connection refused", "limits.connections"},
+    [LIMIT_CONNECTIONS_PER_SOURCE] = {METRIC_tcp_over_source, "connection refused",
+                                      "limits.connections_per_source"},
+    [LIMIT_PIPELINED] = {METRIC_tcp_held_back, "connection not read until its answers are taken",
+                         "limits.pipelined"},
+    [LIMIT_OUTPUT] = {METRIC_tcp_output_closed, "connection closed, it takes no answers",
+                      "limits.output_bytes"},
+    [LIMIT_FIRST_REQUEST] = {METRIC_tcp_timeouts, "connection closed, its first request is late",
+                             "limits.first_request"},
+    [LIMIT_MESSAGE] = {METRIC_tcp_slow_messages, "connection closed, its message is late",
+                       "limits.message"},
+};
+
+void limit_hit(const struct worker *worker, enum limit limit, const struct net_address *peer)
+{
+    const struct worker_options *options = &worker->options;
+    metrics_add(options->metrics, rows[limit].metric, 0, 1);
+    if (options->log == NULL || !log_wants(options->log, LOG_LEVEL_WARNING) ||
+        !log_gate(options->log, (unsigned)limit, net_now_ms(options->net))) {
+        return;
+    }
+    char text[NET_ADDRESS_TEXT];
+    net_address_text(peer, text);
+    log_write(options->log, LOG_LEVEL_WARNING, "limits", "%s: %s (%s)", text, rows[limit].said,
+              rows[limit].setting);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Telling that a limit was reached: a metric each time, a line in the log at most once a second for
+ * each limit, so that a flood fills no disk.
+ */
+#pragma once
+
+#include "resolver/net.h"
+
+enum limit {
+    LIMIT_UDP_PER_SOURCE,
+    LIMIT_UDP_PER_NETWORK,
+    LIMIT_UDP_LARGE,
+    LIMIT_REASSEMBLY,
+    LIMIT_CONNECTIONS,
+    LIMIT_CONNECTIONS_PER_SOURCE,
+    LIMIT_PIPELINED,
+    LIMIT_OUTPUT,
+    LIMIT_FIRST_REQUEST,
+    LIMIT_MESSAGE,
+    LIMIT_COUNT
+};
+
+struct worker;
+
+/* `peer` is whom it hit; it is named in the line. */
+void limit_hit(const struct worker *worker, enum limit limit, const struct net_address *peer);

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Floods from strangers at a real node: what leaves by UDP, what a slow TCP peer may keep.
+
+GUANTONG_FLOOD_SECONDS (1) is how long each flood lasts; 10 gives the figure of the goals.
+"""
+
+import os
+import re
+import select
+import socket
+import time
+import unittest
+
+import harness
+import wire
+
+SECONDS = float(os.environ.get("GUANTONG_FLOOD_SECONDS", "1"))
+RATE = 10000  # packets a second
+BATCH = 100
+HEADERS = 28  # IPv4 and UDP, of each datagram
+AMPLIFICATION = 3.0
+
+
+def kinds():
+    """A request for each kind of answer, as short as it can be."""
+    too_long = bytearray(wire.resolve("88.1000/a")[:20])
+    too_long[16:20] = b"\x7f\xff\xff\xff"
+    return {
+        "largest": wire.resolve("88.1000/c"),  # first: it takes the whole burst
+        "small": wire.resolve("88.1000/a"),
+        "three datagrams": wire.resolve("88.1000/b"),
+        "none": wire.resolve("88.1000/none"),
+        "foreign": wire.resolve("9.9/x"),
+        "site": wire.request(wire.text("/"), opcode=2),
+        "administration": wire.request(wire.text("88.1000/a") + bytes(4), opcode=100),
+        "malformed": bytes(too_long),
+    }
+
+
+def figures(node):
+    return harness.run_json("stats", node.dir)["requests"]
+
+
+class Strangers:
+    """The 254 hosts of 127.9.9.0/24; what they send and get."""
+
+    def __init__(self, address):
+        self.sockets, self.poll = [], select.epoll()
+        self.sent = self.bytes_in = self.got = self.bytes_out = 0
+        for host in range(1, 255):
+            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            s.bind(("127.9.9.%d" % host, 0))
+            s.connect(address)
+            s.setblocking(False)
+            self.sockets.append(s)
+            self.poll.register(s, select.EPOLLIN)
+        self.by_fd = {s.fileno(): s for s in self.sockets}
+
+    def send(self, packet, count):
+        for _ in range(count):
+            self.sockets[self.sent % len(self.sockets)].send(packet)
+            self.sent += 1
+            self.bytes_in += len(packet) + HEADERS
+
+    def receive(self, wait=0.0):
+        for fd, _ in self.poll.poll(wait):
+            try:
+                while True:
+                    self.bytes_out += len(self.by_fd[fd].recv(65535)) + HEADERS
+                    self.got += 1
+            except BlockingIOError:
+                pass
+
+    def close(self):
+        self.poll.close()
+        for s in self.sockets:
+            s.close()
+
+
+class Floods(harness.NodeTest):
+    def stranger_node(self):
+        node = self.node(prefix="88.1000")
+        node.setting("limits", "trusted_networks", "[]")
+        rows = [harness.record("88.1000/a", (1, "DESC", "a part")),
+                harness.record("88.1000/b", (1, "DESC", "x" * 1200)),
+                harness.record("88.1000/c", *[(i, "BLOB", "x" * 60000) for i in range(1, 5)])]
+        harness.run("import", node.dir, self.file(node, "rows.jsonl", "\n".join(rows) + "\n"))
+        return node.start()
+
+    def assert_served(self, node):
+        """Datagrams get lost in a flood; clients ask again."""
+        for _ in range(20):
+            got = wire.ask_udp(node.address, [wire.resolve("88.1000/a")], timeout=0.5)
+            if got:
+                self.assertEqual(wire.Message(got[0]).code, 1)
+                return
+        self.fail("another source is not answered")
+
+    def flood(self, node, packet):
+        strangers = Strangers(node.address)
+        self.addCleanup(strangers.close)
+        start = time.monotonic()
+        for batch in range(int(SECONDS * RATE / BATCH)):
+            strangers.send(packet, BATCH)
+            strangers.receive()
+            if batch % 20 == 0:
+                self.assert_served(node)
+            time.sleep(max(0.0, start + (batch + 1) * BATCH / RATE - time.monotonic()))
+        elapsed = time.monotonic() - start
+        for _ in range(5):
+            strangers.receive(0.05)
+        # A machine that cannot send so fast gives time away: count what it should have sent.
+        bytes_in = max(strangers.bytes_in, elapsed * RATE * (len(packet) + HEADERS))
+        return strangers, strangers.bytes_out / bytes_in
+
+    def test_forged_packets_are_not_amplified(self):
+        node = self.stranger_node()
+        start = time.monotonic()
+        for name, packet in kinds().items():
+            with self.subTest(name):
+                strangers, ratio = self.flood(node, packet)
+                print("%s: %d packets, %d answers, %.2f bytes out per byte in" % (
+                    name, strangers.sent, strangers.got, ratio))
+                self.assertGreater(strangers.got, 0)
+                self.assertLessEqual(ratio, AMPLIFICATION)
+        elapsed = time.monotonic() - start
+        stats = figures(node)
+        self.assertGreater(stats["udp_over_network"], 0)
+        self.assertGreater(stats["udp_over_large"], 0)
+        for setting in ("udp_per_network", "udp_large_bytes"):
+            lines = re.findall(r"limits: .*\(limits\.%s\)" % setting, node.said())
+            self.assertTrue(1 <= len(lines) <= elapsed + 1, (setting, len(lines)))
+
+    def test_one_source_has_its_budget_and_tcp_lifts_that_of_large_answers(self):
+        node = self.stranger_node()
+        node.setting("limits", "udp_per_source", 50)
+        harness.run("node", "reload", node.dir)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+            s.connect(node.address)
+            s.settimeout(1)
+
+            def ask(handle, count):
+                for i in range(count):
+                    s.send(wire.resolve(handle, request_id=i + 1))
+                ids = []
+                try:
+                    while True:
+                        ids.append(int.from_bytes(s.recv(65535)[8:12], "big"))
+                except socket.timeout:
+                    return ids
+            self.assertTrue(50 <= len(ask("88.1000/a", 200)) <= 110)
+            first = ask("88.1000/c", 2)  # each is a whole burst
+            self.assertLessEqual(len(set(first)), 1)
+            self.assertEqual(node.resolve_tcp("88.1000/a").code, 1)
+            self.assertEqual(len(ask("88.1000/b", 20)), 20 * 3)
+            before = figures(node)["udp_over_large"]
+            self.assertTrue(ask("88.1000/c", 1))
+            self.assertEqual(figures(node)["udp_over_large"], before)
+
+    def test_slow_message_on_a_kept_connection_is_closed(self):
+        node = self.node(prefix="88.1000")
+        node.setting("limits", "message", "300ms")
+        node.start()
+        with socket.create_connection(node.address, timeout=30) as s:
+            s.sendall(wire.resolve("0.NA/88.1000", request_id=1))
+            self.assertEqual(wire.Message(wire.read_packet(s)).request_id, 1)
+            s.sendall(wire.resolve("0.NA/88.1000", request_id=2)[:30])
+            self.assertEqual(s.recv(1), b"")
+        self.assertEqual(figures(node)["tcp_slow_messages"], 1)
+        self.assertRegex(node.said(), r"limits: 127\.0\.0\.1:\d+: connection closed, its message")
+
+    def test_connections_of_one_source_are_bounded_and_told(self):
+        node = self.node(prefix="88.1000")
+        node.setting("limits", "trusted_networks", "[]")
+        node.setting("limits", "connections_per_source", 5)
+        node.start()
+        opened = [socket.create_connection(node.address, timeout=10) for _ in range(20)]
+        for s in opened:
+            self.addCleanup(s.close)
+        refused = 0
+        for s in opened:
+            try:
+                s.sendall(wire.resolve("0.NA/88.1000"))
+                wire.read_packet(s)
+            except (EOFError, OSError):
+                refused += 1
+        self.assertEqual(refused, 15)
+        self.assertEqual(figures(node)["tcp_over_source"], 15)
+        self.assertRegex(node.said(), r"connection refused \(limits\.connections_per_source\)")
+
+
+if __name__ == "__main__":
+    unittest.main()
