@@ -404,7 +404,7 @@ static void turn_finish(struct turn *turn)
     if (turn->has_asked) {
         turn_has_asked(stream);
     }
-    if (stream->worker->is_draining && stream->input.len == 0) {
+    if (stream->input.len == 0 && worker_drops(stream->worker, stream->has_asked)) {
         stream_end(stream);
     }
     if (stream->is_dead || (stream->is_ending && outbox_waiting(&stream->outbox) == 0)) {

@@ -13,12 +13,24 @@
 /* A message of 262 144 bytes decodes into about a megabyte of values; handlers may need several. */
 #define ARENA_MAX (8u << 20)
 #define SWEEP_MS 250
+#define LAST_CALL_MS 1000 /* a round trip around the world, and patience */
+
+static void drain_on_timer(struct worker *worker)
+{
+    if (worker->is_last_call_over) {
+        net_stop(worker->options.net);
+        return;
+    }
+    worker->is_last_call_over = true;
+    net_timer_start(worker->timer, worker->drain_left_ms);
+    stream_drain_all(worker);
+}
 
 static void worker_on_timer(void *context)
 {
     struct worker *worker = context;
     if (worker->is_draining) {
-        net_stop(worker->options.net);
+        drain_on_timer(worker);
         return;
     }
     size_t expired = reassembly_sweep(worker->options.reassembly, net_now_ms(worker->options.net));
@@ -132,8 +144,10 @@ void worker_adopt(struct worker *worker, const struct generation *generation)
 
 void worker_drain(struct worker *worker, int64_t timeout_ms)
 {
+    int64_t last_call_ms = timeout_ms < LAST_CALL_MS ? timeout_ms : LAST_CALL_MS;
     worker->is_draining = true;
-    net_timer_start(worker->timer, timeout_ms);
+    worker->drain_left_ms = timeout_ms - last_call_ms;
+    net_timer_start(worker->timer, last_call_ms);
     for (size_t i = 0; i < worker->udp_count; i++) {
         udp_flush(worker->udps[i]);
     }
@@ -143,6 +157,11 @@ void worker_drain(struct worker *worker, int64_t timeout_ms)
     close_listeners(worker);
     stream_drain_all(worker);
     worker_stream_ended(worker);
+}
+
+bool worker_drops(const struct worker *worker, bool has_asked)
+{
+    return worker->is_draining && (has_asked || worker->is_last_call_over);
 }
 
 void worker_stream_ended(struct worker *worker)

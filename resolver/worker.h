@@ -55,6 +55,8 @@ struct worker {
     struct stream *streams;      /* open connections */
     struct outbox_list outboxes; /* of those, with answers that wait */
     bool is_draining;
+    bool is_last_call_over; /* the drain's: see worker_drops */
+    int64_t drain_left_ms;  /* from then on */
 };
 
 /* On failure nothing is left to be done. */
@@ -91,6 +93,10 @@ enum status worker_answer(const struct exchange_scope *scope, enum exchange_tran
 
 /* Before going back to the loop. */
 void worker_rest(struct worker *worker);
+
+/* Draining, is a connection on which nothing is under way closed? One that has not asked yet was
+ * made a moment ago, and its first request may be on its way: it gets a little time. */
+bool worker_drops(const struct worker *worker, bool has_asked);
 
 /* A connection has ended; the last one ends a drain. */
 void worker_stream_ended(struct worker *worker);

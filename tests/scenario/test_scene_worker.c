@@ -73,6 +73,9 @@ static void drain_answers_what_has_arrived_and_stops(void **state)
     struct scene_tcp *asking = scene_tcp_open(scene);
     struct scene_tcp *idle = scene_tcp_open(scene);
     struct scene_udp *udp = scene_udp_open(scene);
+    (void)scene_tcp_send(idle, scene_request(scene, "88.1000/a", 0, 7));
+    fake_world_run(scene->world);
+    assert_int_equal(scene_code(scene_tcp_next(idle), 7), 1);
     for (uint32_t id = 1; id <= 50; id++) {
         (void)scene_tcp_send(asking, scene_request(scene, "88.1000/a", 0, id));
         scene_udp_send(scene, udp, scene_request(scene, "88.1000/a", 0, id));
@@ -112,6 +115,27 @@ static void drain_lets_a_request_that_is_half_in_finish(void **state)
     scene_tcp_close(tcp);
 }
 
+static void drain_gives_new_connections_time_for_their_first_request(void **state)
+{
+    struct scene *scene = *state;
+    struct order order;
+    struct scene_tcp *distant = scene_tcp_open(scene);
+    struct scene_tcp *silent = scene_tcp_open(scene);
+    fake_world_run(scene->world);
+    drain(scene, &order, 10000);
+    fake_world_advance(scene->world, 999);
+    assert_false(distant->is_closed || silent->is_closed);
+    (void)scene_tcp_send(distant, scene_request(scene, "88.1000/a", 0, 7));
+    fake_world_run(scene->world);
+    assert_int_equal(scene_code(scene_tcp_next(distant), 7), 1);
+    assert_true(distant->is_closed);
+    assert_false(silent->is_closed || fake_net_is_stopped(scene->worker_net));
+    fake_world_advance(scene->world, 1);
+    assert_true(silent->is_closed && fake_net_is_stopped(scene->worker_net));
+    scene_tcp_close(distant);
+    scene_tcp_close(silent);
+}
+
 static void drain_waits_no_longer_than_its_time(void **state)
 {
     struct scene *scene = *state;
@@ -136,6 +160,7 @@ int main(void)
         CASE(adopted_settings_serve_the_next_request),
         CASE(drain_answers_what_has_arrived_and_stops),
         CASE(drain_lets_a_request_that_is_half_in_finish),
+        CASE(drain_gives_new_connections_time_for_their_first_request),
         CASE(drain_waits_no_longer_than_its_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
