@@ -214,8 +214,13 @@ static enum status write_settings(struct init *init)
     struct command_call *call = init->call;
     char port[8];
     (void)snprintf(port, sizeof(port), "%u", (unsigned)init->address.port);
-    const char *overrides[4][2] = {{"node.prefix", init->prefix}, {"listen.handle_port", port}};
+    const char *overrides[5][2] = {{"node.prefix", init->prefix}, {"listen.handle_port", port}};
     size_t count = 2;
+    /* A port of one's own is for a node beside others, which have the usual ports already. */
+    if (command_option(call, "--port") != NULL) {
+        overrides[count][0] = "listen.metrics_port";
+        overrides[count++][1] = "0";
+    }
     if (init->listen[0] != '\0') {
         overrides[count][0] = "listen.addresses";
         overrides[count++][1] = init->listen;

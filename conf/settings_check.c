@@ -78,6 +78,7 @@ static const struct {
 } item_checks[] = {
     {"node.prefix", is_prefix, "a prefix such as 88.608 (letters and digits joined by dots)"},
     {"listen.addresses", is_address, "an IPv4 or IPv6 address"},
+    {"listen.metrics_address", is_address, "an IPv4 or IPv6 address"},
     {"limits.trusted_networks", is_network,
      "a network such as 10.1.0.0/16 or fd00::/8 (no bits set behind the mask)"},
 };

@@ -14,7 +14,11 @@
 
 #include "admin/control.h"
 #include "admin/directory.h"
+#include "admin/figures.h"
+#include "resolver/activation.h"
 #include "resolver/mailbox.h"
+#include "resolver/metrics_port.h"
+#include "resolver/net_socket.h"
 #include "resolver/node.h"
 #include "resolver/notify.h"
 #include "resolver/privilege.h"
@@ -27,6 +31,7 @@ struct daemon {
     const char *directory;
     const char *notify_path;
     bool may_be_root;
+    struct activation given;
     struct arena *paths;
     struct settings *settings;
     struct log *log;
@@ -36,6 +41,7 @@ struct daemon {
     struct mailbox *mailbox;
     struct net_signal *signals[3];
     struct control *control;
+    struct metrics_port *metrics_port;
 
     struct mail drain;
     atomic_bool drain_is_asked;
@@ -213,6 +219,7 @@ static void free_signals(struct daemon *daemon)
 static void daemon_close(struct daemon *daemon)
 {
     free_signals(daemon);
+    metrics_port_close(daemon->metrics_port);
     (void)pthread_mutex_lock(&daemon->lock);
     daemon->is_stopping = true;
     (void)pthread_cond_broadcast(&daemon->changed);
@@ -234,16 +241,27 @@ static void daemon_close(struct daemon *daemon)
 
 /* --- starting -------------------------------------------------------------------------------- */
 
-static bool listens_to_strangers(const struct settings *settings)
+static bool is_for_strangers(const char *text)
 {
-    for (size_t i = 0; i < settings->listen_addresses.count; i++) {
-        struct net_address address;
-        if (net_address_parse(settings->listen_addresses.items[i], 0, &address) != STATUS_OK ||
-            !net_address_is_loopback(&address)) {
+    struct net_address address;
+    return net_address_parse(text, 0, &address) != STATUS_OK || !net_address_is_loopback(&address);
+}
+
+static bool listens_to_strangers(const struct daemon *daemon)
+{
+    const struct settings *settings = daemon->settings;
+    for (size_t i = 0; i < daemon->given.count; i++) {
+        struct net_address local = net_socket_local(daemon->given.fds[i]);
+        if (!net_address_is_loopback(&local)) {
             return true;
         }
     }
-    return false;
+    for (size_t i = 0; daemon->given.count == 0 && i < settings->listen_addresses.count; i++) {
+        if (is_for_strangers(settings->listen_addresses.items[i])) {
+            return true;
+        }
+    }
+    return settings->listen_metrics_port != 0 && is_for_strangers(settings->listen_metrics_address);
 }
 
 static enum status leave_root(struct daemon *daemon, struct fault *fault)
@@ -252,7 +270,7 @@ static enum status leave_root(struct daemon *daemon, struct fault *fault)
     if (status != STATUS_OK || !privilege_is_root()) {
         return status;
     }
-    if (!daemon->may_be_root && listens_to_strangers(daemon->settings)) {
+    if (!daemon->may_be_root && listens_to_strangers(daemon)) {
         return fault_set(fault, STATUS_ACCESS_DENIED,
                          "%s belongs to root and strangers can connect: give the directory to "
                          "another user, listen on loopback alone, or say --allow-root",
@@ -299,6 +317,8 @@ static enum status open_node(struct daemon *daemon, struct fault *fault)
         .settings = daemon->settings,
         .registry = daemon->registry,
         .log = daemon->log,
+        .given = daemon->given.fds,
+        .given_count = daemon->given.count,
     };
     return node_start(&options, &daemon->node, fault);
 }
@@ -351,18 +371,79 @@ static enum status open_control(struct daemon *daemon, struct fault *fault)
     return status;
 }
 
+static void daemon_on_scrape(void *context, FILE *out)
+{
+    struct daemon *daemon = context;
+    struct registry_figures store;
+    struct committer_figures commits;
+    metrics_openmetrics(node_metrics(daemon->node), out);
+    if (registry_figures(daemon->registry, &store) == STATUS_OK) {
+        committer_figures(node_committer(daemon->node), &commits);
+        figures_openmetrics(&store, &commits, out);
+    }
+}
+
+/* A node that cannot be watched still serves. */
+static void open_metrics_port(struct daemon *daemon)
+{
+    const struct settings *settings = daemon->settings;
+    struct metrics_port_options options = {
+        .net = daemon->net,
+        .write = daemon_on_scrape,
+        .context = daemon,
+    };
+    if (settings->listen_metrics_port == 0) {
+        return;
+    }
+    struct fault fault = {0};
+    enum status status =
+        net_address_parse(settings->listen_metrics_address, (uint16_t)settings->listen_metrics_port,
+                          &options.address);
+    if (status == STATUS_OK) {
+        status = metrics_port_open(&options, &daemon->metrics_port, &fault);
+    }
+    if (status != STATUS_OK) {
+        log_write(daemon->log, LOG_LEVEL_ERROR, "metrics", "no metrics port (%s)",
+                  fault.text[0] != '\0' ? fault.text : status_english(status));
+    }
+}
+
 static enum status daemon_open(struct daemon *daemon, struct fault *fault)
 {
-    enum status status = open_settings(daemon, fault);
+    enum status status = activation_take(&daemon->given, fault);
+    if (status == STATUS_OK) {
+        status = open_settings(daemon, fault);
+    }
     if (status == STATUS_OK) {
         privilege_hide_memory();
         privilege_raise_files();
         status = open_node(daemon, fault);
     }
-    return status == STATUS_OK ? open_control(daemon, fault) : status;
+    if (status == STATUS_OK) {
+        status = open_control(daemon, fault);
+    }
+    if (status == STATUS_OK) {
+        open_metrics_port(daemon);
+    }
+    return status;
 }
 
-static void tell_ready(const struct daemon *daemon)
+/* Nobody needs the descriptors any more: the workers have their own. */
+static void tell_given(struct daemon *daemon)
+{
+    for (size_t i = 0; i < daemon->given.count; i++) {
+        struct net_address local = net_socket_local(daemon->given.fds[i]);
+        char text[NET_ADDRESS_TEXT];
+        net_address_text(&local, text);
+        log_write(daemon->log, LOG_LEVEL_INFO, "node", "socket of the service manager: %s", text);
+    }
+    log_write(daemon->log, LOG_LEVEL_NOTICE, "node",
+              "ready: %zu sockets of the service manager, %zu workers (guantongd %s)",
+              daemon->given.count, node_worker_count(daemon->node), GUANTONG_VERSION);
+    activation_close(&daemon->given);
+}
+
+static void tell_listening(const struct daemon *daemon)
 {
     const struct settings *settings = daemon->settings;
     char addresses[256] = "";
@@ -379,7 +460,6 @@ static void tell_ready(const struct daemon *daemon)
         daemon->log, LOG_LEVEL_NOTICE, "node", "ready: %s port %u,%s%s %zu workers (guantongd %s)",
         addresses, (unsigned)node_port(daemon->node), settings->listen_udp ? " UDP" : "",
         settings->listen_tcp ? " TCP" : "", node_worker_count(daemon->node), GUANTONG_VERSION);
-    notify_send(daemon->notify_path, "READY=1");
 }
 
 static void tell_failure(const struct daemon *daemon, const char *text)
@@ -411,7 +491,12 @@ static int serve(struct daemon *daemon)
     enum status status = daemon_open(daemon, &fault);
     mask_signals(SIG_UNBLOCK);
     if (status == STATUS_OK) {
-        tell_ready(daemon);
+        if (daemon->given.count > 0) {
+            tell_given(daemon);
+        } else {
+            tell_listening(daemon);
+        }
+        notify_send(daemon->notify_path, "READY=1");
         net_run(daemon->net);
         notify_send(daemon->notify_path, "STOPPING=1");
         log_write(daemon->log, LOG_LEVEL_NOTICE, "node", "stopping");

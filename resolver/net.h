@@ -40,6 +40,11 @@ void net_free(struct net *net);
 void net_run(struct net *net);
 void net_stop(struct net *net);
 
+/* A UDP or listening TCP socket somebody else bound: the next net_udp_open or net_listen of this
+ * net serves it, whatever address they are told. `fd` stays the caller's, and several nets may
+ * serve one socket: each takes a descriptor of its own. SYSTEM: out of descriptors. */
+enum status net_give(struct net *net, int fd);
+
 int64_t net_now_ms(struct net *net);  /* monotonic */
 int64_t net_now_us(struct net *net);  /* the same clock, for what is told to people */
 int64_t net_wall_ms(struct net *net); /* since 1970; for records, answers and logs */

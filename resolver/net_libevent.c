@@ -7,6 +7,7 @@
  * Events are embedded in their objects; freeing an object inside its own callback is safe because
  * nothing touches it after the callback and `event_del` takes back what is still to be called.
  */
+#include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
@@ -24,6 +25,7 @@
 
 struct net {
     struct event_base *base;
+    int given; /* for the next socket opened; -1: bind one */
 };
 
 /* An event and whom to call: what every object below is made of. */
@@ -67,7 +69,7 @@ struct net_listener {
     struct hook pause;
     struct net *net;
     int fd;
-    bool is_unix;
+    bool is_given; /* somebody else holds it, too */
     bool is_accepting;
     bool is_closed; /* while accepting: freed afterwards */
     net_accepted *accepted;
@@ -115,13 +117,10 @@ static void hook_start(struct hook *hook, int64_t after_ms)
 
 enum status net_new(struct net **out_net)
 {
-    struct net *net = malloc(sizeof(*net));
-    struct event_config *config = event_config_new();
-    if (net == NULL || config == NULL) {
+    struct net *net = calloc(1, sizeof(*net));
+    struct event_config *config = net == NULL ? NULL : event_config_new();
+    if (config == NULL) {
         free(net);
-        if (config != NULL) {
-            event_config_free(config);
-        }
         return STATUS_NO_MEMORY;
     }
     (void)event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_PRECISE_TIMER);
@@ -131,6 +130,7 @@ enum status net_new(struct net **out_net)
         free(net);
         return STATUS_SYSTEM;
     }
+    net->given = -1;
     *out_net = net;
     return STATUS_OK;
 }
@@ -138,9 +138,23 @@ enum status net_new(struct net **out_net)
 void net_free(struct net *net)
 {
     if (net != NULL) {
+        (void)close(net->given); /* most often there is none */
         event_base_free(net->base);
         free(net);
     }
+}
+
+enum status net_give(struct net *net, int fd)
+{
+    assert(net->given < 0);
+    return net_socket_adopt(fd, &net->given);
+}
+
+static int take_given(struct net *net)
+{
+    int fd = net->given;
+    net->given = -1;
+    return fd;
 }
 
 void net_run(struct net *net)
@@ -160,16 +174,15 @@ static int64_t clock_us(clockid_t clock)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-int64_t net_now_ms(struct net *net)
-{
-    (void)net;
-    return clock_us(CLOCK_MONOTONIC) / 1000;
-}
-
 int64_t net_now_us(struct net *net)
 {
     (void)net;
     return clock_us(CLOCK_MONOTONIC);
+}
+
+int64_t net_now_ms(struct net *net)
+{
+    return net_now_us(net) / 1000;
 }
 
 int64_t net_wall_ms(struct net *net)
@@ -267,7 +280,8 @@ enum status net_udp_open(struct net *net, const struct net_address *address,
     if (udp == NULL) {
         return fault_set(fault, STATUS_NO_MEMORY, "out of memory");
     }
-    enum status status = net_socket_udp(address, &udp->fd, fault);
+    udp->fd = take_given(net);
+    enum status status = udp->fd < 0 ? net_socket_udp(address, &udp->fd, fault) : STATUS_OK;
     if (status != STATUS_OK) {
         free(udp);
         return status;
@@ -355,17 +369,13 @@ static enum status stream_connecting(struct net *net, int fd,
                                      const struct net_stream_events *events, void *context,
                                      struct net_stream **out_stream)
 {
-    struct net_stream *stream = NULL;
-    enum status status = stream_new(net, fd, &stream);
-    if (status != STATUS_OK) {
-        return status;
+    enum status status = stream_new(net, fd, out_stream);
+    if (status == STATUS_OK) {
+        (*out_stream)->is_connecting = true;
+        net_stream_set_events(*out_stream, events, context);
+        hook_want(&(*out_stream)->writing, true);
     }
-    stream->is_connecting = true;
-    stream->events = *events;
-    stream->context = context;
-    hook_want(&stream->writing, true);
-    *out_stream = stream;
-    return STATUS_OK;
+    return status;
 }
 
 enum status net_connect(struct net *net, const struct net_address *address,
@@ -455,13 +465,6 @@ static void listener_on_pause_over(void *context)
     hook_want(&listener->hook, true);
 }
 
-/* Out of descriptors or memory: the loop would spin on a readable listener. */
-static void listener_pause(struct net_listener *listener)
-{
-    hook_want(&listener->hook, false);
-    hook_start(&listener->pause, ACCEPT_PAUSE_MS);
-}
-
 /* One connection; false when none waits. */
 static bool listener_accept(struct net_listener *listener)
 {
@@ -470,15 +473,15 @@ static bool listener_accept(struct net_listener *listener)
     int fd = accept4(listener->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            listener_pause(listener);
+            /* The loop would spin on a readable listener. */
+            hook_want(&listener->hook, false);
+            hook_start(&listener->pause, ACCEPT_PAUSE_MS);
         }
         return errno == EINTR || errno == ECONNABORTED;
     }
     struct net_stream *stream = NULL;
     if (stream_new(listener->net, fd, &stream) == STATUS_OK) {
-        if (!listener->is_unix) {
-            net_socket_read_address(&peer, &stream->peer);
-        }
+        net_socket_read_address(&peer, &stream->peer);
         listener->accepted(listener->context, stream);
     }
     return true;
@@ -502,12 +505,12 @@ static void listener_on_readable(void *context)
 
 /* Takes `fd` over. */
 static enum status listener_new(struct net *net, int fd, net_accepted *accepted, void *context,
-                                struct net_listener **out_listener)
+                                struct net_listener **out_listener, struct fault *fault)
 {
     struct net_listener *listener = calloc(1, sizeof(*listener));
     if (listener == NULL) {
         (void)close(fd);
-        return STATUS_NO_MEMORY;
+        return fault_set(fault, STATUS_NO_MEMORY, "out of memory");
     }
     listener->net = net;
     listener->fd = fd;
@@ -523,13 +526,16 @@ static enum status listener_new(struct net *net, int fd, net_accepted *accepted,
 enum status net_listen(struct net *net, const struct net_address *address, net_accepted *accepted,
                        void *context, struct net_listener **out_listener, struct fault *fault)
 {
-    int fd = -1;
-    enum status status = net_socket_listen(address, &fd, fault);
-    if (status != STATUS_OK) {
-        return status;
+    int fd = take_given(net);
+    bool is_given = fd >= 0;
+    enum status status = is_given ? STATUS_OK : net_socket_listen(address, &fd, fault);
+    if (status == STATUS_OK) {
+        status = listener_new(net, fd, accepted, context, out_listener, fault);
     }
-    status = listener_new(net, fd, accepted, context, out_listener);
-    return status == STATUS_OK ? status : fault_set(fault, status, "out of memory");
+    if (status == STATUS_OK) {
+        (*out_listener)->is_given = is_given;
+    }
+    return status;
 }
 
 enum status net_listen_unix(struct net *net, const char *path, net_accepted *accepted,
@@ -537,15 +543,8 @@ enum status net_listen_unix(struct net *net, const char *path, net_accepted *acc
 {
     int fd = -1;
     enum status status = net_socket_listen_unix(path, &fd, fault);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    status = listener_new(net, fd, accepted, context, out_listener);
-    if (status != STATUS_OK) {
-        return fault_set(fault, status, "out of memory");
-    }
-    (*out_listener)->is_unix = true;
-    return STATUS_OK;
+    return status == STATUS_OK ? listener_new(net, fd, accepted, context, out_listener, fault)
+                               : status;
 }
 
 struct net_address net_listener_local(const struct net_listener *listener)
@@ -555,7 +554,9 @@ struct net_address net_listener_local(const struct net_listener *listener)
 
 void net_listener_flush(struct net_listener *listener)
 {
-    listener_accept_some(listener, ACCEPT_FLUSH);
+    if (!listener->is_given) { /* else nothing is reset: the queue outlives us */
+        listener_accept_some(listener, ACCEPT_FLUSH);
+    }
 }
 
 void net_listener_close(struct net_listener *listener)

@@ -8,6 +8,7 @@
 #include "resolver/net_socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -129,6 +130,15 @@ static enum status open_bound(const struct net_address *address, int type, const
     return STATUS_OK;
 }
 
+static void ask_local_address(int fd, const struct net_address *bound)
+{
+    if (is_wildcard(bound)) {
+        bool is_ipv4 = net_address_is_ipv4(bound);
+        set_option(fd, is_ipv4 ? IPPROTO_IP : IPPROTO_IPV6, is_ipv4 ? IP_PKTINFO : IPV6_RECVPKTINFO,
+                   1);
+    }
+}
+
 enum status net_socket_udp(const struct net_address *address, int *out_fd, struct fault *fault)
 {
     int fd = -1;
@@ -138,10 +148,25 @@ enum status net_socket_udp(const struct net_address *address, int *out_fd, struc
     }
     set_option(fd, SOL_SOCKET, SO_RCVBUF, UDP_BUFFER_BYTES);
     set_option(fd, SOL_SOCKET, SO_SNDBUF, UDP_BUFFER_BYTES);
-    if (is_wildcard(address)) {
-        bool is_ipv4 = net_address_is_ipv4(address);
-        set_option(fd, is_ipv4 ? IPPROTO_IP : IPPROTO_IPV6, is_ipv4 ? IP_PKTINFO : IPV6_RECVPKTINFO,
-                   1);
+    ask_local_address(fd, address);
+    *out_fd = fd;
+    return STATUS_OK;
+}
+
+enum status net_socket_adopt(int bound, int *out_fd)
+{
+    int fd = fcntl(bound, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0) {
+        return STATUS_SYSTEM;
+    }
+    int is_listening = 0;
+    socklen_t len = sizeof(is_listening);
+    (void)getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &len);
+    if (is_listening != 0) {
+        set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    } else {
+        struct net_address local = net_socket_local(fd);
+        ask_local_address(fd, &local);
     }
     *out_fd = fd;
     return STATUS_OK;

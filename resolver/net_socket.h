@@ -19,6 +19,10 @@ struct net_address net_socket_local(int fd);
 enum status net_socket_udp(const struct net_address *address, int *out_fd, struct fault *fault);
 enum status net_socket_listen(const struct net_address *address, int *out_fd, struct fault *fault);
 
+/* Another descriptor of a socket bound elsewhere, with the options that can still be set. Its
+ * buffers are kept: whoever bound it may ask for more than we can. SYSTEM. */
+enum status net_socket_adopt(int bound, int *out_fd);
+
 /* LOCKED: somebody else is bound to the address, UDP or TCP. SO_REUSEPORT alone would let a second
  * process of the same user take a share of the requests unnoticed. */
 enum status net_socket_probe(const struct net_address *address, struct fault *fault);

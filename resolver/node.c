@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "resolver/generation.h"
@@ -124,6 +125,61 @@ static enum status pick_port(struct net_address *address, struct fault *fault)
     return status;
 }
 
+static int type_of(int fd)
+{
+    int type = 0;
+    socklen_t len = sizeof(type);
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 ? type : 0;
+}
+
+static enum status serve_given(struct seat *seat, int fd, struct fault *fault)
+{
+    struct net_address address = net_socket_local(fd);
+    struct net_address local;
+    if (net_give(seat->net, fd) != STATUS_OK) {
+        return fault_set(fault, STATUS_SYSTEM, "out of descriptors");
+    }
+    return type_of(fd) == SOCK_DGRAM ? worker_open_udp(&seat->worker, &address, &local, fault)
+                                     : worker_open_tcp(&seat->worker, &address, &local, fault);
+}
+
+/* Which of the given sockets of its type and address this one is, and of how many. */
+static size_t rank_of(const struct node *node, size_t index, size_t *out_peers)
+{
+    const int *given = node->options.given;
+    struct net_address address = net_socket_local(given[index]);
+    size_t rank = 0;
+    size_t peers = 1;
+    for (size_t i = 0; i < node->options.given_count; i++) {
+        struct net_address other = net_socket_local(given[i]);
+        if (i != index && type_of(given[i]) == type_of(given[index]) &&
+            net_address_equal(&other, &address)) {
+            rank += i < index;
+            peers++;
+        }
+    }
+    *out_peers = peers;
+    return rank;
+}
+
+/* All sockets are served, whatever the numbers: one is shared by every worker; of several on one
+ * address, among which the kernel chooses, each worker has its own. */
+static enum status open_given(struct node *node, struct fault *fault)
+{
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < node->options.given_count; i++) {
+        size_t peers = 0;
+        size_t rank = rank_of(node, i, &peers);
+        for (size_t s = 0; status == STATUS_OK && s < node->seat_count; s++) {
+            if (s % peers == rank % node->seat_count) {
+                status = serve_given(&node->seats[s], node->options.given[i], fault);
+            }
+        }
+    }
+    node->port = net_socket_local(node->options.given[0]).port;
+    return status;
+}
+
 static bool is_any_ipv6(const char *text)
 {
     return strcmp(text, "::") == 0;
@@ -215,7 +271,10 @@ static enum status make_parts(struct node *node, struct fault *fault)
                              status_english(status));
         }
     }
-    return status == STATUS_OK ? open_all(node, fault) : status;
+    if (status != STATUS_OK) {
+        return status;
+    }
+    return node->options.given_count > 0 ? open_given(node, fault) : open_all(node, fault);
 }
 
 static void *seat_run(void *context)

@@ -19,11 +19,15 @@ struct node_options {
     const struct settings *settings; /* borrowed until the next reload or the end */
     struct registry *registry;       /* borrowed until node_free; opened for writing */
     struct log *log;                 /* borrowed until node_free */
+    /* UDP and listening TCP sockets bound by somebody else; with any of them nothing is bound here
+     * and the listen section of the settings has no say. Needed by node_start alone. */
+    const int *given;
+    size_t given_count;
 };
 
-/* Opens every listener (so that a port in use is told at once), starts workers and committer.
- * `listen.handle_port` 0 picks a free port (tests). The site record is read from the store's meta
- * "site". On failure everything is closed again. */
+/* Opens every listener, or serves the sockets given (so that a port in use is told at once), starts
+ * workers and committer. `listen.handle_port` 0 picks a free port (tests). The site record is read
+ * from the store's meta "site". On failure everything is closed again. */
 enum status node_start(const struct node_options *options, struct node **out_node,
                        struct fault *fault);
 

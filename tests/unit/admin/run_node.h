@@ -66,7 +66,11 @@ static inline void home_serve(struct home *home, int64_t queue_sets)
     home->settings->listen_handle_port = 0;
     home->settings->workers_count = 1;
     home->settings->store_queue_sets = queue_sets;
-    const struct node_options node = {home->settings, home->registry, home->log};
+    const struct node_options node = {
+        .settings = home->settings,
+        .registry = home->registry,
+        .log = home->log,
+    };
     assert_int_equal(node_start(&node, &home->node, &fault), STATUS_OK);
     const struct control_options control = {
         .socket_path = home->socket,

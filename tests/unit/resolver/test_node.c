@@ -72,7 +72,11 @@ static int open_scene(void **state)
     scene->settings = test_settings();
     struct log_options quiet = {.level = LOG_LEVEL_ERROR, .to_stderr = true};
     assert_int_equal(log_open(&quiet, &scene->log, NULL), STATUS_OK);
-    struct node_options options = {scene->settings, scene->store.registry, scene->log};
+    struct node_options options = {
+        .settings = scene->settings,
+        .registry = scene->store.registry,
+        .log = scene->log,
+    };
     struct fault fault = {0};
     if (node_start(&options, &scene->node, &fault) != STATUS_OK) {
         fail_msg("%s", fault.text);
@@ -239,7 +243,11 @@ static void node_on_a_port_in_use_is_refused_with_the_port_named(void **state)
     struct scene *scene = *state;
     struct settings *settings = test_settings();
     settings->listen_handle_port = node_port(scene->node);
-    struct node_options options = {settings, scene->store.registry, scene->log};
+    struct node_options options = {
+        .settings = settings,
+        .registry = scene->store.registry,
+        .log = scene->log,
+    };
     struct node *second = NULL;
     struct fault fault = {0};
     char port[8];
