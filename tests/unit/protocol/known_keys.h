@@ -55,7 +55,7 @@ static inline EVP_PKEY *known_keys_private(struct arena *arena, const char *file
 static inline struct bytes known_keys_packet(struct arena *arena, const char *file)
 {
     struct bytes rest = vectors_file(arena, file);
-    struct bytes line;
+    struct bytes line = BYTES_NONE;
     assert_true(vectors_next_line(&rest, &line));
     return vectors_hex(arena, line);
 }

@@ -107,7 +107,7 @@ static void answer_with_md5_and_code_when_checked_holds(void **state)
     struct secret_challenge challenge = v9(*state);
     struct bytes bare = vectors_get(*state, "V10.form_00");
     struct bytes coded = made(*state, SECRET_MD5, SECRET, &challenge, counted_salt);
-    assert_int_equal(coded.data[0], 1);
+    assert_true(bytes_start_with(coded, BYTES_LITERAL("\x01")));
     vectors_assert_equal(bytes_from(coded, 1), bare);
     assert_int_equal(secret_answer_check(SECRET, &challenge, coded), STATUS_OK);
 }
