@@ -67,7 +67,9 @@ static int open_scene(void **state)
     struct bytes packet = fixture_packet(
         &scene->store, &ask,
         fixture_resolution(body, sizeof(body), BYTES_LITERAL("88.1000/a"), NULL, 0, NULL));
-    memcpy(scene->request, packet.data, packet.len);
+    struct wire_writer w = wire_write(scene->request, sizeof(scene->request));
+    wire_put_raw(&w, packet);
+    assert_false(w.failed);
     scene->request_len = packet.len;
     scene->settings = test_settings();
     struct log_options quiet = {.level = LOG_LEVEL_ERROR, .to_stderr = true};
