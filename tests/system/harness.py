@@ -18,13 +18,13 @@ VECTORS = os.path.join(ROOT, "tests", "vectors")
 
 
 def free_port():
-    """A port that is free for TCP and UDP on both loopbacks right now."""
+    """A port that is free for TCP and UDP on every IPv4 address right now."""
     while True:
         with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
+            tcp.bind(("", 0))
             port = tcp.getsockname()[1]
             try:
-                udp.bind(("127.0.0.1", port))
+                udp.bind(("", port))
                 return port
             except OSError:
                 continue
