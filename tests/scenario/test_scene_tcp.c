@@ -254,8 +254,7 @@ static void message_shorter_than_a_header_is_answered_4_and_the_next_one_served(
     struct scene_tcp *tcp = scene_tcp_open(scene);
     struct bytes packet = scene_request(scene, "88.1000/a", 0, 22);
     uint8_t copy[MESSAGE_ENVELOPE_LEN + 23];
-    struct wire_writer w = wire_write(copy, sizeof(copy));
-    wire_put_raw(&w, bytes_of(packet.data, MESSAGE_ENVELOPE_LEN));
+    memcpy(copy, scene->store.request, MESSAGE_ENVELOPE_LEN);
     memset(copy + MESSAGE_ENVELOPE_LEN, 0, 23);
     wire_store_u32(copy + 16, 23);
     (void)scene_tcp_send(tcp, bytes_of(copy, sizeof(copy)));
