@@ -8,6 +8,8 @@
  */
 #pragma once
 
+#include <openssl/types.h>
+
 #include "conf/settings.h"
 #include "protocol/arena.h"
 #include "protocol/message.h"
@@ -26,7 +28,14 @@ struct generation {
     uint64_t number; /* 1, 2, 3, ... */
     const struct settings_network *trusted;
     size_t trusted_count;
+    EVP_PKEY *site_key; /* signs what clients ask to be certified; NULL: nothing is signed */
 };
+
+struct exchange_services;
+struct login;
+struct progress;
+struct stream;
+struct udp;
 
 /* What a worker lends its exchanges. */
 struct exchange_scope {
@@ -36,6 +45,14 @@ struct exchange_scope {
     struct arena *arena;                   /* reset by the worker between exchanges */
     void (*random)(void *out, size_t len); /* unpredictable bytes; scenario tests bring their own */
     int64_t now_ms;                        /* wall clock of this batch */
+    const struct exchange_services *services; /* NULL: nothing can be kept or waited for */
+};
+
+/* Where an answer goes that leaves later than its request's turn. */
+struct exchange_route {
+    struct stream *stream; /* TCP */
+    struct udp *udp;       /* UDP, and the address its answer leaves from */
+    struct net_address local;
 };
 
 struct exchange {
@@ -44,15 +61,20 @@ struct exchange {
     struct net_address peer;
     struct bytes request;     /* envelope ‖ message, reassembled */
     struct wire_writer reply; /* room for up to MESSAGE_PACKET_MAX; bytes are appended */
+    struct exchange_route route;
+    struct login *login; /* the connection's; NULL: it can have none, or is gone */
 
     /* filled while it runs */
     struct message message;
     struct envelope answer_envelope;
     struct header answer_header;
-    enum status outcome; /* what was answered, for metrics and tests */
+    enum status outcome;       /* what was answered, for metrics and tests */
+    struct progress *progress; /* what outlives a wait; NULL until there is something */
 };
 
-/* OK: one answer stands in `reply`. DROP: no answer is to leave (UDP: silence, TCP: close). */
+/* OK: one answer stands in `reply`. DROP: no answer is to leave (UDP: silence, TCP: close).
+ * PENDING: it is parked and will be run again (parked.h). MORE: an answer stands in `reply`, and it
+ * is parked to tell the rest. */
 enum status exchange_run(struct exchange *x);
 
 /* --- for handlers (op_*.c) ------------------------------------------------------------------- */
