@@ -257,6 +257,8 @@ enum status committer_commit_now(struct registry *registry, struct snapshot *sna
         if (status != STATUS_OK) {
             continue;
         }
+        /* The map may have to grow first, and waits for all who read. */
+        snapshot_rest(snapshot);
         registry->backend->commit_group(registry, &set, 1);
         status = change_set_status(set);
     }

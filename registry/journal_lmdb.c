@@ -10,6 +10,7 @@
 #include "registry/journal_backend.h"
 #include "registry/journal_row.h"
 #include "registry/quota.h"
+#include "registry/store_map.h"
 
 struct group {
     struct registry *registry;
@@ -227,7 +228,11 @@ static void commit_group(struct registry *registry, struct change_set *const *se
 {
     (void)pthread_mutex_lock(&registry->write_lock);
     int error = 0;
+    store_map_care(registry);
     enum status status = try_group(registry, sets, count, &error);
+    while (error == MDB_MAP_FULL && store_map_grow(registry)) {
+        status = try_group(registry, sets, count, &error);
+    }
     if (status != STATUS_OK && (error == 0 || store_is_exhausted(error))) {
         refuse(sets, count, status);
     } else if (status != STATUS_OK) {

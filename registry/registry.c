@@ -13,6 +13,7 @@
 #include "registry/home.h"
 #include "registry/prefix_row.h"
 #include "registry/record_row.h"
+#include "registry/store_map.h"
 
 #define META_NAME_MAX 64
 
@@ -185,6 +186,7 @@ enum status registry_set_meta(struct registry *registry, const char *name, struc
     }
     (void)pthread_mutex_lock(&registry->write_lock);
     struct store_txn txn;
+    store_map_care(registry);
     enum status status = store_begin_write(registry, &txn);
     if (status == STATUS_OK) {
         store_put(&txn, STORE_META, key, value);
@@ -246,10 +248,10 @@ enum status registry_figures(struct registry *registry, struct registry_figures 
     struct reader_count count = {0, figures.last_txn};
     int error = txn->error;
     if (error == 0) {
-        error = mdb_env_info(registry->env, &info);
+        error = mdb_env_info(store_env(registry), &info);
     }
     if (error == 0) {
-        error = mdb_env_stat(registry->env, &tree);
+        error = mdb_env_stat(store_env(registry), &tree);
     }
     if (error == 0) {
         /* Its result is that of the callback's last call. */

@@ -21,8 +21,11 @@ struct snapshot;
 
 struct registry_options {
     const char *path;            /* the store's directory */
-    uint64_t map_bytes;          /* 0: the larger of 64 GiB and four times the file */
+    uint64_t map_bytes;          /* 0: the larger of 64 GiB and four times the file; grows */
+    uint64_t map_bytes_max;      /* 0: it grows as far as the address space goes */
+    uint64_t reserve_bytes;      /* what record writes leave free in map and disk; 0: 64 MiB */
     bool is_read_only;           /* beside a running writer */
+    bool is_copy;                /* with is_read_only: nobody writes to it; nothing is left in it */
     bool may_create;             /* make directory and databases when there are none */
     bool forbids_reuse;          /* a deleted handle may not be created again */
     struct bytes commitment_key; /* 32 bytes, copied; may be empty when read-only */
@@ -35,6 +38,9 @@ struct registry_options {
 enum status registry_open(const struct registry_options *options, struct registry **out_registry,
                           struct fault *fault);
 void registry_close(struct registry *registry);
+
+/* How far the map may grow from now on, 0: no limit. Any thread. */
+void registry_limit_map(struct registry *registry, uint64_t max_bytes);
 
 /* --- snapshots: one LMDB read transaction, owned by one thread ------------------------------ */
 

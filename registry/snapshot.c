@@ -5,9 +5,9 @@
  * In the writing process a snapshot renews only when something was published since; beside a
  * writer nobody tells, so it always renews. The reader slot is kept over rests.
  */
-#include "registry/store.h"
-
 #include <stdlib.h>
+
+#include "registry/store_map.h"
 
 enum status snapshot_new(struct registry *registry, struct snapshot **out_snapshot)
 {
@@ -24,11 +24,11 @@ enum status snapshot_new(struct registry *registry, struct snapshot **out_snapsh
         mdb_cursor_open(snapshot->txn.mdb, registry->databases[STORE_RECORD], &snapshot->records);
     if (error != 0) {
         store_abort(&snapshot->txn);
+        store_map_leave(registry);
         free(snapshot);
         return store_status(error);
     }
     snapshot->is_active = true;
-    (void)atomic_fetch_add_explicit(&registry->active_snapshots, 1, memory_order_acq_rel);
     *out_snapshot = snapshot;
     return STATUS_OK;
 }
@@ -49,9 +49,14 @@ void snapshot_rest(struct snapshot *snapshot)
     if (snapshot->is_active) {
         mdb_txn_reset(snapshot->txn.mdb);
         snapshot->is_active = false;
-        (void)atomic_fetch_sub_explicit(&snapshot->txn.registry->active_snapshots, 1,
-                                        memory_order_acq_rel);
+        store_map_leave(snapshot->txn.registry);
     }
+}
+
+static bool has_lost_map(const struct snapshot *snapshot)
+{
+    const struct registry *registry = snapshot->txn.registry;
+    return atomic_load(&registry->is_unmapped) && mdb_txn_env(snapshot->txn.mdb) == registry->env;
 }
 
 /* A renewal that met a larger map, or an environment broken by a failed commit, has left the
@@ -60,9 +65,11 @@ static enum status renew(struct snapshot *snapshot)
 {
     struct registry *registry = snapshot->txn.registry;
     snapshot->txn.error = 0;
-    int error = mdb_txn_renew(snapshot->txn.mdb);
+    store_map_enter(registry);
+    int error = has_lost_map(snapshot) ? MDB_PANIC : mdb_txn_renew(snapshot->txn.mdb);
     if (error == MDB_MAP_RESIZED || error == MDB_PANIC) {
         struct store_txn fresh;
+        store_map_leave(registry);
         enum status status = store_begin_read(registry, &fresh);
         if (status != STATUS_OK) {
             return status;
@@ -76,10 +83,10 @@ static enum status renew(struct snapshot *snapshot)
     }
     if (error != 0) {
         mdb_txn_reset(snapshot->txn.mdb);
+        store_map_leave(registry);
         return store_status(error);
     }
     snapshot->is_active = true;
-    (void)atomic_fetch_add_explicit(&registry->active_snapshots, 1, memory_order_acq_rel);
     return STATUS_OK;
 }
 

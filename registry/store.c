@@ -16,6 +16,7 @@
 
 #include "registry/journal_backend.h"
 #include "registry/store_file.h"
+#include "registry/store_map.h"
 #include "registry/store_rescue.h"
 
 #define MAP_BYTES_DEFAULT (64ull << 30)
@@ -59,14 +60,20 @@ bool store_is_exhausted(int error)
 /* --- transactions ------------------------------------------------------------------------------
  */
 
-/* Another process made the map larger. Only while no transaction of ours is open may it be mapped
- * anew, so this is for processes that read beside a daemon; they hold few snapshots. */
+/* Another process made the map larger. Only while no transaction but the one about to begin is
+ * active may it be mapped anew, so this is for processes that read beside a daemon; they hold few
+ * snapshots. */
 static int adopt_map_size(struct registry *registry)
 {
-    if (atomic_load_explicit(&registry->active_snapshots, memory_order_acquire) != 0) {
+    if (atomic_load(&registry->active_snapshots) != 1) {
         return MDB_MAP_RESIZED;
     }
     return mdb_env_set_mapsize(registry->env, 0);
+}
+
+MDB_env *store_env(struct registry *registry)
+{
+    return atomic_load(&registry->is_unmapped) ? registry->rescue : registry->env;
 }
 
 static bool frees_dead_readers(struct registry *registry)
@@ -78,7 +85,10 @@ static bool frees_dead_readers(struct registry *registry)
 enum status store_begin_read(struct registry *registry, struct store_txn *out_txn)
 {
     struct store_txn txn = {.registry = registry};
-    int error = mdb_txn_begin(registry->env, NULL, MDB_RDONLY, &txn.mdb);
+    store_map_enter(registry);
+    int error = atomic_load(&registry->is_unmapped)
+                    ? MDB_PANIC
+                    : mdb_txn_begin(registry->env, NULL, MDB_RDONLY, &txn.mdb);
     if ((error == MDB_MAP_RESIZED && adopt_map_size(registry) == 0) ||
         (error == MDB_READERS_FULL && frees_dead_readers(registry))) {
         error = mdb_txn_begin(registry->env, NULL, MDB_RDONLY, &txn.mdb);
@@ -87,6 +97,7 @@ enum status store_begin_read(struct registry *registry, struct store_txn *out_tx
         error = store_rescue_begin(registry, &txn.mdb);
     }
     if (error != 0) {
+        store_map_leave(registry);
         return error == MDB_MAP_RESIZED ? STATUS_SERVER_BUSY : store_status(error);
     }
     *out_txn = txn;
@@ -239,7 +250,8 @@ enum status store_check_reserve(struct registry *registry)
     }
     uint64_t used = ((uint64_t)info.me_last_pgno + 1) * main_tree.ms_psize;
     uint64_t free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
-    bool is_low = used + STORE_RESERVE_BYTES > info.me_mapsize || free_bytes < STORE_RESERVE_BYTES;
+    bool is_low =
+        used + registry->reserve_bytes > info.me_mapsize || free_bytes < registry->reserve_bytes;
     return is_low ? STATUS_STORAGE_FULL : STATUS_OK;
 }
 
@@ -252,8 +264,7 @@ static uint64_t choose_map_bytes(const struct registry_options *options, uint64_
     if (map_bytes == 0) {
         map_bytes = file_bytes * 4 > MAP_BYTES_DEFAULT ? file_bytes * 4 : MAP_BYTES_DEFAULT;
     }
-    uint64_t page = 4096;
-    return (map_bytes + page - 1) / page * page;
+    return (map_bytes + STORE_PAGE - 1) / STORE_PAGE * STORE_PAGE;
 }
 
 /* LMDB leaves its data file open to whatever we execute. */
@@ -267,7 +278,8 @@ static enum status open_environment(struct registry *registry,
                                     const struct registry_options *options, struct fault *fault)
 {
     uint64_t map_bytes = choose_map_bytes(options, store_file_bytes(registry->directory_fd));
-    unsigned flags = MDB_NOTLS | (options->is_read_only ? MDB_RDONLY : 0u);
+    unsigned flags = MDB_NOTLS | (options->is_read_only ? MDB_RDONLY : 0u) |
+                     (options->is_copy ? MDB_NOLOCK : 0u);
     int error = mdb_env_create(&registry->env);
     if (error == 0) {
         error = mdb_env_set_mapsize(registry->env, map_bytes);
@@ -413,7 +425,8 @@ static enum status open_parts(struct registry *registry, const struct registry_o
     if (pthread_mutex_init(&registry->write_lock, NULL) != 0) {
         return STATUS_NO_MEMORY;
     }
-    registry->has_write_lock = true;
+    (void)pthread_mutex_init(&registry->map_lock, NULL);
+    registry->has_locks = true;
     enum status status = store_file_open_directory(options, &registry->directory_fd, fault);
     if (status == STATUS_OK) {
         registry->path = realpath(options->path, NULL);
@@ -449,6 +462,9 @@ enum status registry_open(const struct registry_options *options, struct registr
     registry->lock_fd = -1;
     registry->is_read_only = options->is_read_only;
     registry->forbids_reuse = options->forbids_reuse;
+    registry->reserve_bytes =
+        options->reserve_bytes != 0 ? options->reserve_bytes : STORE_RESERVE_BYTES;
+    registry_limit_map(registry, options->map_bytes_max);
     registry->backend = &journal_lmdb;
     if (options->commitment_key.len == REGISTRY_COMMITMENT_KEY_LEN) {
         memcpy(registry->commitment_key, options->commitment_key.data, REGISTRY_COMMITMENT_KEY_LEN);
@@ -476,7 +492,8 @@ void registry_close(struct registry *registry)
     if (registry->directory_fd >= 0) {
         (void)close(registry->directory_fd);
     }
-    if (registry->has_write_lock) {
+    if (registry->has_locks) {
+        (void)pthread_mutex_destroy(&registry->map_lock);
         (void)pthread_mutex_destroy(&registry->write_lock);
     }
     explicit_bzero(registry->commitment_key, sizeof(registry->commitment_key));

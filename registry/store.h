@@ -23,6 +23,8 @@
 /* A row as it is superseded: the largest record with its header and spelling. */
 #define STORE_ROW_MAX (320u << 10)
 
+#define STORE_PAGE 4096u
+
 /* Named databases an environment may hold, ours and those to come. */
 #define STORE_DATABASES_MAX 64
 
@@ -48,10 +50,16 @@ struct registry {
     uint8_t commitment_key[REGISTRY_COMMITMENT_KEY_LEN];
     _Atomic uint64_t published_txn;
     _Atomic bool refuses_writes;
-    _Atomic uint32_t active_snapshots;
-    _Atomic uint64_t clock_behind_ms; /* what the last set's clock lagged behind the journal */
+    _Atomic uint32_t active_snapshots; /* read transactions that may touch a page (store_map.h) */
+    _Atomic bool is_remapping;         /* who reads waits on map_lock */
+    _Atomic bool is_unmapped;          /* `env` has no map any more: nothing may look into it */
+    _Atomic uint64_t map_bytes_max;    /* 0: as far as the address space goes */
+    pthread_mutex_t map_lock;          /* held while the map is exchanged */
+    uint64_t reserve_bytes;            /* rule 6; STORE_RESERVE_BYTES unless told */
+    uint32_t map_pause;                /* groups until growing is tried again; under write_lock */
+    _Atomic uint64_t clock_behind_ms;  /* what the last set's clock lagged behind the journal */
     pthread_mutex_t write_lock;
-    bool has_write_lock;
+    bool has_locks;
     struct journal_state head; /* under write_lock */
     uint8_t *scratch;          /* STORE_ROW_MAX bytes, under write_lock */
     const struct journal_backend *backend;
@@ -69,7 +77,11 @@ enum status store_status(int error);
 /* True for failures that no retry on this machine will cure before somebody acts. */
 bool store_is_exhausted(int error);
 
+/* Entered into the map's readers (store_map.h) when OK: whoever ends or rests it leaves. */
 enum status store_begin_read(struct registry *registry, struct store_txn *out_txn);
+
+/* Where the figures of the store are to be read: nothing looks into an environment without map. */
+MDB_env *store_env(struct registry *registry);
 
 /* The caller holds write_lock. */
 enum status store_begin_write(struct registry *registry, struct store_txn *out_txn);

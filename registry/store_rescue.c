@@ -4,6 +4,8 @@
  */
 #include "registry/store_rescue.h"
 
+#include "registry/store_file.h"
+
 /* The handles must have the numbers they have in the first, as everybody keeps using those. */
 static int open_databases(const struct registry *registry, MDB_env *env)
 {
@@ -28,14 +30,11 @@ static int open_databases(const struct registry *registry, MDB_env *env)
 
 static int open_second(const struct registry *registry, MDB_env **out_env)
 {
-    MDB_envinfo info;
     MDB_env *env = NULL;
-    int error = mdb_env_info(registry->env, &info);
+    int error = mdb_env_create(&env);
     if (error == 0) {
-        error = mdb_env_create(&env);
-    }
-    if (error == 0) {
-        error = mdb_env_set_mapsize(env, info.me_mapsize);
+        /* Nothing will be written any more. */
+        error = mdb_env_set_mapsize(env, store_file_bytes(registry->directory_fd));
     }
     if (error == 0) {
         error = mdb_env_set_maxdbs(env, STORE_DATABASES_MAX);

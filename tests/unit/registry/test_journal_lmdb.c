@@ -401,6 +401,7 @@ static void store_near_its_ceiling_refuses_records_but_not_deletions(void **stat
     fixture_begin(&f);
     fixture_close(&f);
     f.options.map_bytes = STORE_RESERVE_BYTES + (8u << 20);
+    f.options.map_bytes_max = f.options.map_bytes;
     fixture_open(&f);
     fixture_home(&f, "88.1000");
     enum status status = STATUS_OK;

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The ceiling of the map: making it larger while others read.
+ *
+ * LMDB maps anew only while no transaction of the process is active. Writers are kept out by
+ * write_lock; readers are counted while they may touch a page, wait for the moment a remapping
+ * takes, and are waited for only briefly, so that neither side can hold up the other for long.
+ */
+#pragma once
+
+#include "registry/store.h"
+
+/* Around every time a read transaction is active. Entering waits while the map is exchanged. */
+void store_map_enter(struct registry *registry);
+void store_map_leave(struct registry *registry);
+
+/* Under write_lock, without a transaction: raises the ceiling when the file nears it. Best effort;
+ * the next group tries again. */
+void store_map_care(struct registry *registry);
+
+/* The same after MDB_MAP_FULL: true when there is more room now. */
+bool store_map_grow(struct registry *registry);
