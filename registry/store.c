@@ -51,10 +51,14 @@ enum status store_status(int error)
     }
 }
 
+static bool is_full(int error)
+{
+    return error == ENOSPC || error == EDQUOT;
+}
+
 bool store_is_exhausted(int error)
 {
-    return error == ENOSPC || error == EDQUOT || error == EIO || error == MDB_MAP_FULL ||
-           error == MDB_PANIC;
+    return is_full(error) || error == EIO || error == MDB_MAP_FULL || error == MDB_PANIC;
 }
 
 /* --- transactions ------------------------------------------------------------------------------
@@ -155,6 +159,9 @@ enum status store_commit(struct store_txn *txn)
         mdb_txn_abort(txn->mdb);
     }
     txn->mdb = NULL;
+    if (is_full(txn->error) && store_file_tells_loss(registry->sync_fd, registry->reserve_bytes)) {
+        txn->error = EIO;
+    }
     note_failure(txn);
     if (txn->error != 0) {
         return store_status(txn->error);
@@ -295,6 +302,10 @@ static enum status open_environment(struct registry *registry,
     }
     if (error == 0 && !keep_from_children(registry->env)) {
         error = errno;
+    }
+    if (error == 0 && !options->is_read_only) {
+        registry->sync_fd = store_file_watch(registry->directory_fd);
+        error = registry->sync_fd < 0 ? errno : 0;
     }
     if (error != 0) {
         enum status status = store_status(error);
@@ -460,6 +471,7 @@ enum status registry_open(const struct registry_options *options, struct registr
     }
     registry->directory_fd = -1;
     registry->lock_fd = -1;
+    registry->sync_fd = -1;
     registry->is_read_only = options->is_read_only;
     registry->forbids_reuse = options->forbids_reuse;
     registry->reserve_bytes =
@@ -486,6 +498,9 @@ void registry_close(struct registry *registry)
     }
     mdb_env_close(registry->rescue);
     mdb_env_close(registry->env);
+    if (registry->sync_fd >= 0) {
+        (void)close(registry->sync_fd);
+    }
     if (registry->lock_fd >= 0) {
         (void)close(registry->lock_fd);
     }

@@ -44,6 +44,7 @@ struct registry {
     MDB_dbi databases[STORE_DATABASES];
     int directory_fd;
     int lock_fd; /* -1 when read-only */
+    int sync_fd; /* the data file once more; -1 when read-only (store_file_tells_loss) */
     bool is_read_only;
     bool forbids_reuse;
     bool has_commitment_key;
@@ -56,6 +57,7 @@ struct registry {
     _Atomic uint64_t map_bytes_max;    /* 0: as far as the address space goes */
     pthread_mutex_t map_lock;          /* held while the map is exchanged */
     uint64_t reserve_bytes;            /* rule 6; STORE_RESERVE_BYTES unless told */
+    _Atomic uint32_t map_holds;        /* readers that stay long: nobody waits for them */
     uint32_t map_pause;                /* groups until growing is tried again; under write_lock */
     _Atomic uint64_t clock_behind_ms;  /* what the last set's clock lagged behind the journal */
     pthread_mutex_t write_lock;

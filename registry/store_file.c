@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -77,6 +78,18 @@ enum status store_file_lock(const char *path, int directory_fd, int *out_fd, str
     }
     *out_fd = fd;
     return STATUS_OK;
+}
+
+int store_file_watch(int directory_fd)
+{
+    return openat(directory_fd, DATA_NAME, O_RDONLY | O_CLOEXEC);
+}
+
+bool store_file_tells_loss(int sync_fd, uint64_t reserve_bytes)
+{
+    struct statvfs disk;
+    return fdatasync(sync_fd) != 0 || fstatvfs(sync_fd, &disk) != 0 ||
+           (uint64_t)disk.f_bavail * disk.f_frsize >= reserve_bytes;
 }
 
 uint64_t store_file_bytes(int directory_fd)

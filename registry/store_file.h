@@ -22,6 +22,15 @@ enum status store_file_lock(const char *path, int directory_fd, int *out_fd, str
 /* Makes the names of the store's files, and of its directory, survive a power failure. */
 enum status store_file_settle(int directory_fd);
 
+/* A descriptor of its own on the data file: the kernel tells each descriptor once when pages that
+ * were written could not be kept. -1 with errno. */
+int store_file_watch(int directory_fd);
+
+/* After a commit failed for want of room: could pages have been lost, so that what comes next might
+ * be built on them? False only when no page was dropped and the file system really has less than
+ * `reserve_bytes` left, that is, when a plain write found no room. */
+bool store_file_tells_loss(int sync_fd, uint64_t reserve_bytes);
+
 /* Bytes of the data file, 0 when there is none. */
 uint64_t store_file_bytes(int directory_fd);
 

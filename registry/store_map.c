@@ -36,6 +36,18 @@ void store_map_leave(struct registry *registry)
     (void)atomic_fetch_sub(&registry->active_snapshots, 1);
 }
 
+void store_map_hold(struct registry *registry)
+{
+    (void)atomic_fetch_add(&registry->map_holds, 1);
+    store_map_enter(registry);
+}
+
+void store_map_release(struct registry *registry)
+{
+    store_map_leave(registry);
+    (void)atomic_fetch_sub(&registry->map_holds, 1);
+}
+
 struct extent {
     uint64_t map_bytes;
     uint64_t used_bytes;
@@ -114,7 +126,7 @@ static uint64_t next_bytes(struct registry *registry, const struct extent *exten
 static bool grow(struct registry *registry, const struct extent *extent, int patience)
 {
     uint64_t bytes = next_bytes(registry, extent);
-    if (bytes <= extent->map_bytes ||
+    if (bytes <= extent->map_bytes || atomic_load(&registry->map_holds) > 0 ||
         atomic_load_explicit(&registry->refuses_writes, memory_order_relaxed)) {
         return false;
     }

@@ -14,6 +14,11 @@
 void store_map_enter(struct registry *registry);
 void store_map_leave(struct registry *registry);
 
+/* The same around a transaction that stays active for long, as a copy of the store does: until it
+ * ends the ceiling stays, and nobody waits for it. */
+void store_map_hold(struct registry *registry);
+void store_map_release(struct registry *registry);
+
 /* Under write_lock, without a transaction: raises the ceiling when the file nears it. Best effort;
  * the next group tries again. */
 void store_map_care(struct registry *registry);

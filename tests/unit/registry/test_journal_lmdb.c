@@ -7,6 +7,7 @@
 #include "tests/unit/registry/store_fixture.h"
 
 #include <errno.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -17,6 +18,7 @@ struct io_fault {
     int calls_left; /* until the failing one; below 0: never */
     int error;
     int failed;
+    bool is_full; /* and then the file system has no room */
 };
 static struct io_fault io = {.calls_left = -1};
 
@@ -43,6 +45,17 @@ ssize_t writev(int fd, const struct iovec *parts, int count)
 int fdatasync(int fd)
 {
     return io_fails() ? -1 : (int)syscall(SYS_fdatasync, fd);
+}
+
+/* Full once a call has failed; before that there is room. */
+int fstatvfs(int fd, struct statvfs *out)
+{
+    int done = statvfs("/tmp", out);
+    (void)fd;
+    if (done == 0 && io.failed > 0 && io.is_full) {
+        out->f_bavail = 1;
+    }
+    return done;
 }
 
 static struct change_set *prepared(struct fixture *f, const char *handle, const char *data,
@@ -274,10 +287,10 @@ static void full_disk_refuses_the_whole_group_and_no_later_one(void **state)
     fixture_home(&f, "88.1000");
     struct change_set *sets[2] = {prepared(&f, "88.1000/a", "1", CHANGE_CREATE),
                                   prepared(&f, "88.1000/b", "2", CHANGE_CREATE)};
-    io = (struct io_fault){.calls_left = 0, .error = ENOSPC};
+    io = (struct io_fault){.calls_left = 0, .error = ENOSPC, .is_full = true};
     commit(&f, sets, 2);
-    io.calls_left = -1;
     assert_int_equal(io.failed, 1);
+    io = (struct io_fault){.calls_left = -1};
     assert_int_equal(change_set_status(sets[0]), STATUS_STORAGE_FULL);
     assert_int_equal(change_set_status(sets[1]), STATUS_STORAGE_FULL);
     assert_int_equal(change_set_item_status(sets[1], 0), STATUS_PENDING);
@@ -286,6 +299,33 @@ static void full_disk_refuses_the_whole_group_and_no_later_one(void **state)
     assert_int_equal(change_set_status(sets[1]), STATUS_OK);
     change_set_free(sets[0]);
     change_set_free(sets[1]);
+    fixture_verify(&f);
+    fixture_end(&f);
+}
+
+/* The file system had room: what failed was no plain write, and pages may be lost. */
+static void sync_without_room_refuses_every_later_write_until_reopened(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_begin(&f);
+    fixture_home(&f, "88.1000");
+    assert_int_equal(fixture_put(&f, "88.1000/kept", "1"), STATUS_OK);
+    struct change_set *set = prepared(&f, "88.1000/a", "1", CHANGE_CREATE);
+    io = (struct io_fault){.calls_left = 1, .error = ENOSPC};
+    commit(&f, &set, 1);
+    assert_int_equal(io.failed, 1);
+    io.calls_left = -1;
+    assert_int_equal(change_set_status(set), STATUS_STORAGE_FAILED);
+    commit(&f, &set, 1);
+    assert_int_equal(change_set_status(set), STATUS_STORAGE_FAILED);
+    change_set_free(set);
+    struct record_row row;
+    assert_int_equal(snapshot_refresh(f.snapshot), STATUS_OK);
+    assert_int_equal(fixture_get(&f, "88.1000/kept", &row), STATUS_OK);
+    fixture_close(&f);
+    fixture_open(&f);
+    assert_int_equal(fixture_put(&f, "88.1000/a", "1"), STATUS_OK);
     fixture_verify(&f);
     fixture_end(&f);
 }
@@ -434,6 +474,7 @@ int main(void)
         cmocka_unit_test(time_running_backwards_stands_still_in_the_journal),
         cmocka_unit_test(sync_that_fails_refuses_every_later_write_until_reopened),
         cmocka_unit_test(full_disk_refuses_the_whole_group_and_no_later_one),
+        cmocka_unit_test(sync_without_room_refuses_every_later_write_until_reopened),
         cmocka_unit_test(group_with_a_passing_fault_is_retried_set_by_set),
         cmocka_unit_test(commit_with_its_nth_call_failing_keeps_the_store_sound),
         cmocka_unit_test(reads_after_any_failed_call_go_on),
