@@ -315,6 +315,8 @@ static enum status fill_store(struct init *init, const struct settings *settings
     const struct registry_options options = {
         .path = directory_path(call->arena, call->directory, "store"),
         .map_bytes = (uint64_t)settings->store_map_size,
+        .map_bytes_max = (uint64_t)settings->store_map_max,
+        .reserve_bytes = (uint64_t)settings->store_reserve,
         .may_create = true,
         .commitment_key = bytes_of(init->keys.commitment, INIT_SECRET_LEN),
     };

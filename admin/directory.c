@@ -104,6 +104,8 @@ enum status directory_open_registry(struct arena *arena, const char *directory, 
     struct registry_options options = {
         .path = directory_path(arena, directory, "store"),
         .map_bytes = (uint64_t)settings->store_map_size,
+        .map_bytes_max = (uint64_t)settings->store_map_max,
+        .reserve_bytes = (uint64_t)settings->store_reserve,
         .is_read_only = is_read_only,
         .forbids_reuse = strcmp(settings->prefix_reuse, "never") == 0,
     };

@@ -379,6 +379,7 @@ enum status node_reload(struct node *node, const struct settings *settings, stru
         (void)pthread_cond_wait(&node->adopted, &node->lock);
     }
     (void)pthread_mutex_unlock(&node->lock);
+    registry_limit_map(node->options.registry, (uint64_t)settings->store_map_max);
     generation_free(node->generation);
     node->generation = fresh;
     node->options.settings = settings;
