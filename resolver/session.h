@@ -3,10 +3,9 @@
  * Challenges given out and sessions agreed on (protocol.md §7.9, §7.10): one table for all workers
  * of a node, since the next message may come on any connection and to any worker.
  *
- * Sharded by id, each shard under a mutex that is held for a copy; what a source may hold is
- * counted under a lock of its own, never held together with another. Bounded in entries and
- * bytes, in all and per source; the oldest goes first. Keys are cleansed when they leave, and lie
- * in pages that no core dump contains. Ids are random, 31 bits, never 0, unique over both.
+ * Sharded by the source that asked, which the low bits of an id tell, each shard under a mutex that
+ * is held for a copy. Bounded in entries and bytes, in all and per source; the oldest goes first.
+ * Keys are cleansed when they leave. Ids are random, 31 bits, never 0, unique over both.
  */
 #pragma once
 
