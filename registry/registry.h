@@ -57,6 +57,10 @@ void snapshot_rest(struct snapshot *snapshot);
 /* The LMDB transaction id this snapshot reads. */
 uint64_t snapshot_txn(const struct snapshot *snapshot);
 
+/* What tells whether a copy of something read is still good (freshness.h); NULL when read-only, as
+ * nobody tells. */
+const struct freshness *registry_freshness(const struct registry *registry);
+
 /* --- prefixes --------------------------------------------------------------------------------- */
 
 enum prefix_state {

@@ -152,7 +152,7 @@ void store_abort(struct store_txn *txn)
 enum status store_commit(struct store_txn *txn)
 {
     struct registry *registry = txn->registry;
-    uint64_t id = mdb_txn_id(txn->mdb);
+    txn->id = mdb_txn_id(txn->mdb);
     if (txn->error == 0) {
         txn->error = mdb_txn_commit(txn->mdb);
     } else {
@@ -167,8 +167,12 @@ enum status store_commit(struct store_txn *txn)
         return store_status(txn->error);
     }
     store_file_cover(registry->env);
-    atomic_store_explicit(&registry->published_txn, id, memory_order_release);
     return STATUS_OK;
+}
+
+void store_publish(const struct store_txn *txn)
+{
+    atomic_store_explicit(&txn->registry->published_txn, txn->id, memory_order_release);
 }
 
 enum status store_get(struct store_txn *txn, enum store_database database, struct bytes key,
@@ -427,6 +431,10 @@ static enum status open_writer(struct registry *registry, const struct registry_
     if (registry->scratch == NULL) {
         return STATUS_NO_MEMORY;
     }
+    enum status status = freshness_init(&registry->freshness);
+    if (status != STATUS_OK) {
+        return status;
+    }
     return store_file_lock(options->path, registry->directory_fd, &registry->lock_fd, fault);
 }
 
@@ -514,5 +522,6 @@ void registry_close(struct registry *registry)
     explicit_bzero(registry->commitment_key, sizeof(registry->commitment_key));
     free(registry->path);
     free(registry->scratch);
+    freshness_done(&registry->freshness);
     free(registry);
 }
