@@ -451,7 +451,7 @@ enum status import_csv_open(struct import_lines *lines, struct import_rows **out
     }
     reader->rows = (struct import_rows){csv_next, csv_close};
     reader->lines = lines;
-    reader->arena = arena_new(256u << 10, IMPORT_RECORD_MAX);
+    reader->arena = arena_new(64u << 10, IMPORT_RECORD_MAX);
     enum status status = reader->arena == NULL || !parser_restart(&reader->parser)
                              ? STATUS_NO_MEMORY
                              : read_header(reader, fault);

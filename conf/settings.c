@@ -67,6 +67,14 @@ static size_t min_of(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+/* What settings_distance gives at least. */
+static size_t least_distance(const char *a, const char *b)
+{
+    size_t a_len = min_of(strlen(a), NAME_MAX_COMPARED);
+    size_t b_len = min_of(strlen(b), NAME_MAX_COMPARED);
+    return a_len > b_len ? a_len - b_len : b_len - a_len;
+}
+
 size_t settings_distance(const char *a, const char *b)
 {
     size_t a_len = min_of(strlen(a), NAME_MAX_COMPARED);
@@ -94,18 +102,27 @@ static void row_name(const struct setting_row *row, char out[NAME_MAX_COMPARED])
     (void)len;
 }
 
+bool settings_is_named(const struct setting_row *row, const char *name)
+{
+    size_t len = strlen(row->section);
+    return strncmp(name, row->section, len) == 0 && name[len] == '.' &&
+           strcmp(name + len + 1, row->key) == 0;
+}
+
 const struct setting_row *settings_find(const char *name, const struct setting_row **out_nearest)
 {
     char candidate[NAME_MAX_COMPARED];
     for (size_t i = 0; i < ROW_COUNT; i++) {
-        row_name(&rows[i], candidate);
-        if (strcmp(candidate, name) == 0) {
+        if (settings_is_named(&rows[i], name)) {
             return &rows[i];
         }
     }
     size_t best = SIZE_MAX;
     for (size_t i = 0; out_nearest != NULL && i < ROW_COUNT; i++) {
         row_name(&rows[i], candidate);
+        if (least_distance(name, candidate) >= best) {
+            continue;
+        }
         size_t distance = settings_distance(name, candidate);
         if (distance < best) {
             best = distance;

@@ -75,6 +75,9 @@ void settings_free(struct settings *settings);
 size_t settings_row_count(void);
 const struct setting_row *settings_row(size_t index);
 
+/* `name` is "section.key" of this row. */
+bool settings_is_named(const struct setting_row *row, const char *name);
+
 /* The row named "section.key", or NULL; `out_nearest` (may be NULL) then names the closest one. */
 const struct setting_row *settings_find(const char *name, const struct setting_row **out_nearest);
 

@@ -131,8 +131,7 @@ enum status settings_check_item(const struct setting_row *row, const char *text,
                          row->key);
     }
     for (size_t i = 0; i < sizeof(item_checks) / sizeof(item_checks[0]); i++) {
-        const struct setting_row *checked = settings_find(item_checks[i].name, NULL);
-        if (checked == row && !item_checks[i].is_valid(text)) {
+        if (settings_is_named(row, item_checks[i].name) && !item_checks[i].is_valid(text)) {
             return fault_set(fault, STATUS_BAD_SETTING, "%s: %s is not %s", item_checks[i].name,
                              settings_quote(text).text, item_checks[i].expected);
         }
