@@ -176,6 +176,15 @@ static enum status run_sets(struct group *group, struct change_set *const *sets,
     return STATUS_OK;
 }
 
+static uint64_t bytes_of_sets(struct change_set *const *sets, size_t count)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        bytes += sets[i]->encoded_len;
+    }
+    return bytes;
+}
+
 /* One transaction. Not OK: nothing of it happened, `out_error` tells LMDB's reason. */
 static enum status try_group(struct registry *registry, struct change_set *const *sets,
                              size_t count, int *out_error)
@@ -186,10 +195,12 @@ static enum status try_group(struct registry *registry, struct change_set *const
     if (status != STATUS_OK) {
         return status;
     }
-    group.reserve = store_check_reserve(registry);
+    group.reserve = store_check_reserve(registry, bytes_of_sets(sets, count));
     status = run_sets(&group, sets, count);
     quota_done(&group.book);
     if (status == STATUS_OK && group.has_written) {
+        group.txn.sets = sets;
+        group.txn.set_count = count;
         status = store_commit(&group.txn);
         *out_error = group.txn.error;
     } else {
@@ -228,7 +239,7 @@ static void commit_group(struct registry *registry, struct change_set *const *se
 {
     (void)pthread_mutex_lock(&registry->write_lock);
     int error = 0;
-    store_map_care(registry);
+    store_map_care(registry, bytes_of_sets(sets, count));
     enum status status = try_group(registry, sets, count, &error);
     while (error == MDB_MAP_FULL && store_map_grow(registry)) {
         status = try_group(registry, sets, count, &error);

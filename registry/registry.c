@@ -11,6 +11,7 @@
 
 #include "registry/history.h"
 #include "registry/home.h"
+#include "registry/home_cache.h"
 #include "registry/prefix_row.h"
 #include "registry/record_row.h"
 #include "registry/store_map.h"
@@ -31,7 +32,21 @@ enum status registry_find_home(struct snapshot *snapshot, struct bytes handle,
                                struct prefix_row *out_row)
 {
     struct home_view view = {.txn = snapshot_store(snapshot)};
-    return home_find(&view, handle, out_row);
+    struct home_cache *cache = snapshot_homes(snapshot);
+    struct bytes prefix = handle_governing_prefix(handle);
+    if (cache != NULL && home_cache_find(cache, prefix, snapshot_txn(snapshot), out_row)) {
+        return STATUS_OK;
+    }
+    enum status status = home_find(&view, handle, out_row);
+    if (status == STATUS_OK && cache != NULL) {
+        home_cache_keep(cache, prefix, snapshot_txn(snapshot), out_row);
+    }
+    return status;
+}
+
+const struct freshness *registry_freshness(const struct registry *registry)
+{
+    return registry->is_read_only ? NULL : &registry->freshness;
 }
 
 enum status registry_next_prefix(struct snapshot *snapshot, struct bytes after,
@@ -186,7 +201,7 @@ enum status registry_set_meta(struct registry *registry, const char *name, struc
     }
     (void)pthread_mutex_lock(&registry->write_lock);
     struct store_txn txn;
-    store_map_care(registry);
+    store_map_care(registry, value.len);
     enum status status = store_begin_write(registry, &txn);
     if (status == STATUS_OK) {
         store_put(&txn, STORE_META, key, value);

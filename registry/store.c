@@ -152,7 +152,7 @@ void store_abort(struct store_txn *txn)
 enum status store_commit(struct store_txn *txn)
 {
     struct registry *registry = txn->registry;
-    txn->id = mdb_txn_id(txn->mdb);
+    uint64_t id = mdb_txn_id(txn->mdb);
     if (txn->error == 0) {
         txn->error = mdb_txn_commit(txn->mdb);
     } else {
@@ -167,12 +167,9 @@ enum status store_commit(struct store_txn *txn)
         return store_status(txn->error);
     }
     store_file_cover(registry->env);
+    freshness_note(&registry->freshness, txn->sets, txn->set_count, id);
+    atomic_store_explicit(&registry->published_txn, id, memory_order_release);
     return STATUS_OK;
-}
-
-void store_publish(const struct store_txn *txn)
-{
-    atomic_store_explicit(&txn->registry->published_txn, txn->id, memory_order_release);
 }
 
 enum status store_get(struct store_txn *txn, enum store_database database, struct bytes key,
@@ -250,7 +247,7 @@ uint64_t store_entries(struct store_txn *txn, enum store_database database)
     return figures.ms_entries;
 }
 
-enum status store_check_reserve(struct registry *registry)
+enum status store_check_reserve(struct registry *registry, uint64_t coming_bytes)
 {
     MDB_envinfo info;
     MDB_stat main_tree;
@@ -261,8 +258,8 @@ enum status store_check_reserve(struct registry *registry)
     }
     uint64_t used = ((uint64_t)info.me_last_pgno + 1) * main_tree.ms_psize;
     uint64_t free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
-    bool is_low =
-        used + registry->reserve_bytes > info.me_mapsize || free_bytes < registry->reserve_bytes;
+    uint64_t wanted = registry->reserve_bytes + coming_bytes;
+    bool is_low = used + wanted > info.me_mapsize || free_bytes < wanted;
     return is_low ? STATUS_STORAGE_FULL : STATUS_OK;
 }
 

@@ -4,7 +4,8 @@
  *
  * `struct registry` belongs to the process; readers share it without a lock. Whoever writes holds
  * `write_lock`, which guards the head and the scratch memory. `published_txn` is stored (release)
- * after a durable commit and loaded (acquire) by snapshots. One process opens a store once: LMDB's
+ * after a durable commit and loaded (acquire) by snapshots; what the commit made stale stands in
+ * `freshness` before that. One process opens a store once: LMDB's
  * own locks do not survive a second environment on the same file.
  */
 #pragma once
@@ -13,6 +14,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "registry/freshness.h"
 #include "registry/journal.h"
 #include "registry/keys.h"
 
@@ -50,6 +52,7 @@ struct registry {
     bool has_commitment_key;
     uint8_t commitment_key[REGISTRY_COMMITMENT_KEY_LEN];
     _Atomic uint64_t published_txn;
+    struct freshness freshness; /* empty when read-only */
     _Atomic bool refuses_writes;
     _Atomic uint32_t active_snapshots; /* read transactions that may touch a page (store_map.h) */
     _Atomic bool is_remapping;         /* who reads waits on map_lock */
@@ -71,7 +74,9 @@ struct registry {
 struct store_txn {
     struct registry *registry;
     MDB_txn *mdb;
-    int error; /* LMDB's or errno's, 0 while all is well */
+    int error;                      /* LMDB's or errno's, 0 while all is well */
+    struct change_set *const *sets; /* what it writes and may make copies stale (freshness.h) */
+    size_t set_count;
 };
 
 enum status store_status(int error);
@@ -105,19 +110,24 @@ uint8_t *store_reserve(struct store_txn *txn, enum store_database database, stru
 void store_delete(struct store_txn *txn, enum store_database database, struct bytes key);
 uint64_t store_entries(struct store_txn *txn, enum store_database database);
 
-/* OK, or STORAGE_FULL when less than the reserve is left in the map or the file system. */
-enum status store_check_reserve(struct registry *registry);
+/* OK, or STORAGE_FULL when `coming_bytes` would leave less than the reserve in the map or the file
+ * system. */
+enum status store_check_reserve(struct registry *registry, uint64_t coming_bytes);
 
 /* --- one reader: snapshot.c --- */
 
 struct snapshot {
     struct store_txn txn;
-    MDB_cursor *records; /* kept over renewals; knows the stored key, which mdb_get does not */
+    MDB_cursor *records;      /* kept over renewals; knows the stored key, which mdb_get does not */
+    struct home_cache *homes; /* NULL: not asked yet, or nobody tells what became stale */
     bool is_active;
 };
 
 /* What a read goes through; the snapshot must be active. */
 struct store_txn *snapshot_store(struct snapshot *snapshot);
+
+/* The prefix rows this reader keeps; NULL: none can be kept. */
+struct home_cache *snapshot_homes(struct snapshot *snapshot);
 
 /* The record row under K with the key as it lies in the page. NOT_FOUND. */
 enum status snapshot_get_record(struct snapshot *snapshot, struct bytes key, struct bytes *out_key,

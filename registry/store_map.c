@@ -140,12 +140,13 @@ static bool grow(struct registry *registry, const struct extent *extent, int pat
     return exchange(registry, bytes, patience);
 }
 
-void store_map_care(struct registry *registry)
+void store_map_care(struct registry *registry, uint64_t coming_bytes)
 {
     struct extent extent;
     if (atomic_load(&registry->is_unmapped) || !extent_of(registry, &extent)) {
         return;
     }
+    extent.used_bytes += coming_bytes;
     bool is_short = extent.used_bytes + registry->reserve_bytes > extent.map_bytes;
     bool is_near = extent.used_bytes + 2 * registry->reserve_bytes > extent.map_bytes ||
                    extent.used_bytes > extent.map_bytes / 4 * 3;

@@ -19,9 +19,9 @@ void store_map_leave(struct registry *registry);
 void store_map_hold(struct registry *registry);
 void store_map_release(struct registry *registry);
 
-/* Under write_lock, without a transaction: raises the ceiling when the file nears it. Best effort;
- * the next group tries again. */
-void store_map_care(struct registry *registry);
+/* Under write_lock, without a transaction: raises the ceiling when the file nears it,
+ * `coming_bytes` included. Best effort; the next group tries again. */
+void store_map_care(struct registry *registry, uint64_t coming_bytes);
 
 /* The same after MDB_MAP_FULL: true when there is more room now. */
 bool store_map_grow(struct registry *registry);
