@@ -93,6 +93,66 @@ struct bytes handle_fold(struct bytes handle, enum case_rule rule, uint8_t *out)
     return bytes_of(out, handle.len);
 }
 
+/* --- keyed hash ------------------------------------------------------------------------------ */
+
+struct sip {
+    uint64_t v0, v1, v2, v3;
+};
+
+static uint64_t rotated(uint64_t word, unsigned bits)
+{
+    return word << bits | word >> (64 - bits);
+}
+
+static void sip_round(struct sip *s)
+{
+    s->v0 += s->v1;
+    s->v1 = rotated(s->v1, 13) ^ s->v0;
+    s->v0 = rotated(s->v0, 32);
+    s->v2 += s->v3;
+    s->v3 = rotated(s->v3, 16) ^ s->v2;
+    s->v0 += s->v3;
+    s->v3 = rotated(s->v3, 21) ^ s->v0;
+    s->v2 += s->v1;
+    s->v1 = rotated(s->v1, 17) ^ s->v2;
+    s->v2 = rotated(s->v2, 32);
+}
+
+static void sip_add(struct sip *s, uint64_t word)
+{
+    s->v3 ^= word;
+    sip_round(s);
+    s->v0 ^= word;
+}
+
+uint64_t handle_keyed_hash(struct bytes handle, const uint64_t key[2])
+{
+    struct sip s = {
+        .v0 = key[0] ^ 0x736f6d6570736575u,
+        .v1 = key[1] ^ 0x646f72616e646f6du,
+        .v2 = key[0] ^ 0x6c7967656e657261u,
+        .v3 = key[1] ^ 0x7465646279746573u,
+    };
+    size_t i = 0;
+    uint64_t word;
+    for (; handle.len - i >= sizeof(word); i += sizeof(word)) {
+        memcpy(&word, handle.data + i, sizeof(word));
+        sip_add(&s, upper_of_eight(word));
+    }
+    word = 0;
+    for (size_t j = i; j < handle.len; j++) {
+        word |= (uint64_t)handle.data[j] << 8 * (j - i);
+    }
+    sip_add(&s, upper_of_eight(word) | (uint64_t)handle.len << 56);
+    s.v2 ^= 0xff;
+    sip_round(&s);
+    sip_round(&s);
+    sip_round(&s);
+    return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+}
+
+/* --- parts ----------------------------------------------------------------------------------- */
+
 struct bytes handle_parent_prefix(struct bytes prefix)
 {
     const uint8_t *dot = prefix.len == 0 ? NULL : memrchr(prefix.data, '.', prefix.len);

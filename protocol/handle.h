@@ -35,6 +35,11 @@ enum status handle_expand(struct bytes name, uint8_t *out, struct bytes *out_han
  * unless CASE_SENSITIVE. `out` holds handle.len bytes. */
 struct bytes handle_fold(struct bytes handle, enum case_rule rule, uint8_t *out);
 
+/* SipHash-1-3 of the handle with all its ASCII letters in upper case, under a secret key: for
+ * tables that strangers fill with names of their choice. Equal for all spellings of a handle,
+ * whatever the case rule. */
+uint64_t handle_keyed_hash(struct bytes handle, const uint64_t key[2]);
+
 /* a.b.c -> a.b; nothing when the prefix has one segment. */
 struct bytes handle_parent_prefix(struct bytes prefix);
 

@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 
+#include "registry/home_cache.h"
 #include "registry/store_map.h"
 
 enum status snapshot_new(struct registry *registry, struct snapshot **out_snapshot)
@@ -41,6 +42,7 @@ void snapshot_free(struct snapshot *snapshot)
     snapshot_rest(snapshot);
     mdb_cursor_close(snapshot->records);
     store_abort(&snapshot->txn);
+    home_cache_free(snapshot->homes);
     free(snapshot);
 }
 
@@ -93,11 +95,11 @@ static enum status renew(struct snapshot *snapshot)
 enum status snapshot_refresh(struct snapshot *snapshot)
 {
     const struct registry *registry = snapshot->txn.registry;
-    if (snapshot->is_active && !registry->is_read_only && snapshot->txn.error == 0) {
-        uint64_t published = atomic_load_explicit(&registry->published_txn, memory_order_acquire);
-        if (mdb_txn_id(snapshot->txn.mdb) >= published) {
-            return STATUS_OK;
-        }
+    /* Loaded in any case: it makes visible what the published transactions made stale. */
+    uint64_t published = atomic_load_explicit(&registry->published_txn, memory_order_acquire);
+    if (snapshot->is_active && !registry->is_read_only && snapshot->txn.error == 0 &&
+        mdb_txn_id(snapshot->txn.mdb) >= published) {
+        return STATUS_OK;
     }
     snapshot_rest(snapshot);
     return renew(snapshot);
@@ -112,6 +114,15 @@ struct store_txn *snapshot_store(struct snapshot *snapshot)
 {
     assert(snapshot->is_active);
     return &snapshot->txn;
+}
+
+/* Most snapshots never ask for a home. */
+struct home_cache *snapshot_homes(struct snapshot *snapshot)
+{
+    if (snapshot->homes == NULL && !snapshot->txn.registry->is_read_only) {
+        snapshot->homes = home_cache_new(&snapshot->txn.registry->freshness);
+    }
+    return snapshot->homes;
 }
 
 enum status snapshot_get_record(struct snapshot *snapshot, struct bytes key, struct bytes *out_key,

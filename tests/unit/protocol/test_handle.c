@@ -322,6 +322,44 @@ static void expect_reference(const char *text, uint32_t index, const char *handl
     vectors_assert_equal(got, bytes_of_text(handle));
 }
 
+/* From CPython 3.11, whose hash of bytes is SipHash-1-3 under PYTHONHASHSEED. */
+static void keyed_hash_when_key_is_zero_then_as_the_reference(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *handle;
+        uint64_t hash;
+    } cases[] = {
+        {"A", 0xebd11618f299a286u},
+        {"88.608/", 0x99251543df22f24fu},
+        {"88.608/X", 0x1c6e0e3c14ae6c26u},
+        {"88.608.8889/P-0000000001", 0xad80449b7f7c13c8u},
+        {"0123456789ABCDE\xff", 0xe296959281df58feu},
+    };
+    const uint64_t key[2] = {0, 0};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(handle_keyed_hash(bytes_of_text(cases[i].handle), key), cases[i].hash);
+    }
+}
+
+static void keyed_hash_when_case_differs_is_equal_and_else_not(void **state)
+{
+    (void)state;
+    const uint64_t key[2] = {1, 2};
+    const uint64_t other[2] = {1, 3};
+    struct bytes upper = BYTES_LITERAL("88.608/ABCDEFGHIJKLMNOPQRSTUVWXYZ[@\xe4");
+    struct bytes lower = BYTES_LITERAL("88.608/abcdefghijklmnopqrstuvwxyz[@\xe4");
+    struct bytes fenced = BYTES_LITERAL("88.608/abcdefghijklmnopqrstuvwxyz{`\xc4");
+    uint64_t hash = handle_keyed_hash(upper, key);
+    assert_true(handle_keyed_hash(lower, key) == hash);
+    assert_true(handle_keyed_hash(fenced, key) != hash);
+    assert_true(handle_keyed_hash(upper, other) != hash);
+    for (size_t len = 0; len < upper.len; len++) {
+        struct bytes shorter = bytes_of(upper.data, len);
+        assert_true(handle_keyed_hash(shorter, key) != hash);
+    }
+}
+
 static void reference_when_digits_and_colon_then_index(void **state)
 {
     (void)state;
@@ -374,6 +412,8 @@ int main(void)
         cmocka_unit_test(hash_when_v8_then_as_computed),
         cmocka_unit_test(hash_when_no_slash_then_prefix_part_is_0_na),
         cmocka_unit_test(md5_when_any_length_then_as_the_library),
+        cmocka_unit_test(keyed_hash_when_key_is_zero_then_as_the_reference),
+        cmocka_unit_test(keyed_hash_when_case_differs_is_equal_and_else_not),
         cmocka_unit_test(reference_when_digits_and_colon_then_index),
         cmocka_unit_test(reference_when_malformed_then_bad_syntax),
     };
