@@ -5,8 +5,6 @@
  * UDP first, then TCP when nothing came back and neither was asked for; every address of a host's
  * name in turn. The loop is the command's own.
  */
-#include <netdb.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
@@ -20,6 +18,8 @@ struct resolve {
     struct command_call *call;
     struct net *net;
     const struct resolve_question *question;
+    struct net_address servers[SERVER_NAME_ADDRESSES_MAX];
+    size_t server_count;
     struct resolve_answer answer;
     int64_t began_us;
     enum status status; /* of the exchange made last */
@@ -52,7 +52,8 @@ static void resolve_on_done(void *context, enum status status, struct bytes pack
 static enum status ask_once(struct resolve *resolve, const struct net_address *server,
                             enum ask_transport transport, int64_t timeout_ms)
 {
-    struct ask_options options = {*server, transport, timeout_ms};
+    struct ask_options options = {
+        .server = *server, .transport = transport, .timeout_ms = timeout_ms};
     struct ask *ask = NULL;
     net_address_text(server, resolve->answer.server);
     resolve->answer.is_tcp = transport == ASK_TCP;
@@ -69,37 +70,12 @@ static enum status ask_once(struct resolve *resolve, const struct net_address *s
     return resolve->status;
 }
 
-static bool net_address_of(const struct addrinfo *info, struct net_address *out_address)
-{
-    *out_address = (struct net_address){0};
-    if (info->ai_family == AF_INET6) {
-        const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)info->ai_addr;
-        memcpy(out_address->ip, &six->sin6_addr, 16);
-        out_address->port = ntohs(six->sin6_port);
-        out_address->scope = six->sin6_scope_id;
-        return true;
-    }
-    if (info->ai_family == AF_INET) {
-        const struct sockaddr_in *four = (const struct sockaddr_in *)(const void *)info->ai_addr;
-        out_address->ip[10] = 0xff;
-        out_address->ip[11] = 0xff;
-        memcpy(out_address->ip + 12, &four->sin_addr, 4);
-        out_address->port = ntohs(four->sin_port);
-        return true;
-    }
-    return false;
-}
-
-static enum status ask_all(struct resolve *resolve, const struct addrinfo *addresses,
-                           enum ask_transport transport, int64_t timeout_ms)
+static enum status ask_all(struct resolve *resolve, enum ask_transport transport,
+                           int64_t timeout_ms)
 {
     enum status status = STATUS_UNREACHABLE;
-    for (const struct addrinfo *at = addresses; at != NULL && status != STATUS_OK;
-         at = at->ai_next) {
-        struct net_address server;
-        if (net_address_of(at, &server)) {
-            status = ask_once(resolve, &server, transport, timeout_ms);
-        }
+    for (size_t i = 0; i < resolve->server_count && status != STATUS_OK; i++) {
+        status = ask_once(resolve, &resolve->servers[i], transport, timeout_ms);
         if (status == STATUS_NO_MEMORY) {
             break;
         }
@@ -107,7 +83,7 @@ static enum status ask_all(struct resolve *resolve, const struct addrinfo *addre
     return status;
 }
 
-static enum status exchange(struct resolve *resolve, const struct addrinfo *addresses)
+static enum status exchange(struct resolve *resolve)
 {
     const struct resolve_question *question = resolve->question;
     enum status status = STATUS_UNREACHABLE;
@@ -118,12 +94,12 @@ static enum status exchange(struct resolve *resolve, const struct addrinfo *addr
             share_ms = UDP_SHARE_MAX_MS;
         }
         int64_t began_ms = net_now_ms(resolve->net);
-        status = ask_all(resolve, addresses, ASK_UDP, share_ms);
+        status = ask_all(resolve, ASK_UDP, share_ms);
         left_ms -= net_now_ms(resolve->net) - began_ms;
     }
     if (status != STATUS_OK && status != STATUS_NO_MEMORY && question->tries_tcp && left_ms > 0) {
         resolve->answer.fell_back = question->tries_udp;
-        status = ask_all(resolve, addresses, ASK_TCP, left_ms);
+        status = ask_all(resolve, ASK_TCP, left_ms);
     }
     return status;
 }
@@ -146,7 +122,8 @@ static int say_failure(const struct resolve *resolve, enum status status, const 
 {
     struct command_call *call = resolve->call;
     struct fault where;
-    (void)fault_set(&where, status, "%s:%s", resolve->question->host, resolve->question->port);
+    (void)fault_set(&where, status, "%s:%s", resolve->question->server.host,
+                    resolve->question->server.port);
     switch (status) {
     case STATUS_TIMED_OUT:
         return say_problem(call, PROBLEM_TIMED_OUT, where.text);
@@ -161,12 +138,12 @@ static int say_failure(const struct resolve *resolve, enum status status, const 
     }
 }
 
-static int ask_and_print(struct resolve *resolve, const struct addrinfo *addresses)
+static int ask_and_print(struct resolve *resolve)
 {
     struct fault fault = {STATUS_OK, ""};
     enum status status = make_request(resolve);
     if (status == STATUS_OK) {
-        status = exchange(resolve, addresses);
+        status = exchange(resolve);
     }
     if (status == STATUS_OK) {
         status = resolve_answer_read(&resolve->answer, resolve->call->arena, &fault);
@@ -184,18 +161,14 @@ int command_resolve(struct command_call *call)
     }
     struct resolve resolve = {.call = call, .question = &question};
     resolve.answer.question = &question;
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *addresses = NULL;
-    int failed = getaddrinfo(question.host, question.port, &hints, &addresses);
-    if (failed != 0) {
-        struct fault where;
-        (void)fault_set(&where, STATUS_UNREACHABLE, "%s (%s)", question.host, gai_strerror(failed));
-        return say_problem(call, PROBLEM_UNREACHABLE, where.text);
+    struct fault fault = {STATUS_OK, ""};
+    if (server_name_find(&question.server, resolve.servers, &resolve.server_count, &fault) !=
+        STATUS_OK) {
+        return say_problem(call, PROBLEM_UNREACHABLE, fault.text);
     }
     enum status status = net_new(&resolve.net);
-    exit_code = status == STATUS_OK ? ask_and_print(&resolve, addresses)
-                                    : say_status(call, status, "resolve", NULL);
+    exit_code =
+        status == STATUS_OK ? ask_and_print(&resolve) : say_status(call, status, "resolve", NULL);
     net_free(resolve.net);
-    freeaddrinfo(addresses);
     return exit_code;
 }

@@ -15,46 +15,6 @@
 
 #define LIST_MAX 256 /* filters of one question */
 #define TIMEOUT_DEFAULT_MS 5000
-#define TIMEOUT_MAX_MS 3600000
-
-/* --- server ----------------------------------------------------------------------------------- */
-
-static bool is_port(const char *text)
-{
-    char *end = NULL;
-    unsigned long port = strtoul(text, &end, 10);
-    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && port >= 1 && port <= 65535;
-}
-
-/* "@HOST", "@HOST:PORT", "@[V6]:PORT", "@V6". */
-static bool read_server(struct arena *arena, const char *text, struct resolve_question *question)
-{
-    char *host = arena_text(arena, bytes_of_text(text + 1));
-    if (host == NULL) {
-        return false;
-    }
-    char *port = NULL;
-    if (host[0] == '[') {
-        char *end = strchr(host, ']');
-        if (end == NULL || (end[1] != '\0' && end[1] != ':')) {
-            return false;
-        }
-        port = end[1] == ':' ? end + 2 : NULL;
-        *end = '\0';
-        host++;
-    } else {
-        char *colon = strchr(host, ':');
-        if (colon != NULL && strchr(colon + 1, ':') == NULL) {
-            *colon = '\0';
-            port = colon + 1;
-        }
-    }
-    question->host = host;
-    if (port != NULL) {
-        question->port = port;
-    }
-    return host[0] != '\0' && is_port(question->port);
-}
 
 /* --- lists ------------------------------------------------------------------------------------ */
 
@@ -157,21 +117,6 @@ static bool read_version(const char *text, struct resolve_question *question)
     return *text == '\0';
 }
 
-static bool read_timeout(const char *text, int64_t *out_ms)
-{
-    char *end = NULL;
-    unsigned long long number = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || number > TIMEOUT_MAX_MS) {
-        return false;
-    }
-    int64_t unit = strcmp(end, "ms") == 0                          ? 1
-                   : strcmp(end, "s") == 0 || strcmp(end, "") == 0 ? 1000
-                   : strcmp(end, "m") == 0                         ? 60000
-                                                                   : 0;
-    *out_ms = (int64_t)number * unit;
-    return *out_ms > 0 && *out_ms <= TIMEOUT_MAX_MS;
-}
-
 /* --- the whole line --------------------------------------------------------------------------- */
 
 static void read_flags(struct command_call *call, struct resolve_question *question)
@@ -199,7 +144,7 @@ static int read_arguments(struct command_call *call, struct resolve_question *qu
     for (size_t i = 0; i < call->argument_count; i++) {
         const char *argument = call->arguments[i];
         if (argument[0] == '@') {
-            if (!read_server(call->arena, argument, question)) {
+            if (!server_name_parse(call->arena, argument, &question->server)) {
                 return say_problem(call, PROBLEM_BAD_ARGUMENT, argument);
             }
         } else if (question->name.len > 0) {
@@ -228,8 +173,7 @@ int resolve_question_read(struct command_call *call, struct resolve_question *ou
     bool is_tcp = command_has(call, "--tcp");
     struct resolve_question question = {
         .is_site_info = command_has(call, "--site-info"),
-        .host = "127.0.0.1",
-        .port = "2641",
+        .server = {"127.0.0.1", SERVER_NAME_PORT},
         .tries_udp = is_udp || !is_tcp,
         .tries_tcp = is_tcp || !is_udp,
         .timeout_ms = TIMEOUT_DEFAULT_MS,
@@ -246,7 +190,7 @@ int resolve_question_read(struct command_call *call, struct resolve_question *ou
     if (version != NULL && !read_version(version, &question)) {
         return say_problem(call, PROBLEM_BAD_OPTION, "--version: such as 2.11, or 2.3/2.11");
     }
-    if (timeout != NULL && !read_timeout(timeout, &question.timeout_ms)) {
+    if (timeout != NULL && !server_name_parse_timeout(timeout, &question.timeout_ms)) {
         return say_problem(call, PROBLEM_BAD_OPTION, "--timeout: such as 500ms, 5s, 1m");
     }
     if (!read_lists(call, &question, &wrong)) {

@@ -5,13 +5,13 @@
 #pragma once
 
 #include "admin/command.h"
+#include "admin/server_name.h"
 #include "protocol/message.h"
 
 struct resolve_question {
     struct bytes name; /* "hdl:" taken off; "/" for --site-info without a name */
     bool is_site_info;
-    const char *host;
-    const char *port;
+    struct server_name server;
     bool tries_udp, tries_tcp;
     int64_t timeout_ms;
     uint32_t flags;
