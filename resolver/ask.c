@@ -59,6 +59,11 @@ static void ask_free(struct ask *ask)
     free(ask);
 }
 
+static int64_t timeout_of(const struct ask *ask)
+{
+    return ask->options.timeout_ms > 0 ? ask->options.timeout_ms : TIMEOUT_DEFAULT_MS;
+}
+
 static void finish(struct ask *ask, enum status status, struct bytes answer)
 {
     ask->figures.elapsed_us = net_now_us(ask->net) - ask->started_us;
@@ -256,13 +261,33 @@ static enum status expected_len(const struct ask *ask, size_t *out_len)
     return STATUS_OK;
 }
 
-static void finish_stream(struct ask *ask)
+/* Has the answer's next message to be read? Then what came was handed on. */
+static bool goes_on(struct ask *ask, struct bytes packet, const struct envelope *envelope)
+{
+    struct message message;
+    if (ask->options.more == NULL || envelope->is_encrypted ||
+        message_decode(packet, &message) != STATUS_OK || message.header.response_code == 0 ||
+        (message.header.flags & MESSAGE_CONTINUED) == 0 ||
+        !ask->options.more(ask->context, packet)) {
+        return false;
+    }
+    ask->buffer_len = 0;
+    net_timer_start(ask->deadline, timeout_of(ask));
+    return true;
+}
+
+/* A whole message stands in the buffer. false: the ask has ended. */
+static bool take_message(struct ask *ask)
 {
     struct envelope envelope;
     struct bytes packet = bytes_of(ask->buffer, ask->buffer_len);
     (void)envelope_decode(packet, &envelope);
+    if (goes_on(ask, packet, &envelope)) {
+        return true;
+    }
     bool is_sound = is_answer(packet, &envelope);
     finish(ask, is_sound ? STATUS_OK : STATUS_PROTOCOL_ERROR, is_sound ? packet : BYTES_NONE);
+    return false;
 }
 
 static void stream_on_ask_readable(void *context)
@@ -272,8 +297,10 @@ static void stream_on_ask_readable(void *context)
         size_t expected = 0;
         enum status status = expected_len(ask, &expected);
         if (status == STATUS_OK && ask->buffer_len == expected) {
-            finish_stream(ask);
-            return;
+            if (!take_message(ask)) {
+                return;
+            }
+            continue;
         }
         size_t got = 0;
         if (status == STATUS_OK) {
@@ -311,7 +338,6 @@ static enum status start_tcp(struct ask *ask)
 
 static enum status start(struct ask *ask, struct bytes request)
 {
-    int64_t timeout_ms = ask->options.timeout_ms > 0 ? ask->options.timeout_ms : TIMEOUT_DEFAULT_MS;
     ask->request = malloc(request.len);
     if (ask->request == NULL) {
         return STATUS_NO_MEMORY;
@@ -321,7 +347,7 @@ static enum status start(struct ask *ask, struct bytes request)
     ask->started_us = net_now_us(ask->net);
     enum status status = net_timer_new(ask->net, deadline_on_fired, ask, &ask->deadline);
     if (status == STATUS_OK) {
-        net_timer_start(ask->deadline, timeout_ms);
+        net_timer_start(ask->deadline, timeout_of(ask));
         status = ask->options.transport == ASK_TCP ? start_tcp(ask) : start_udp(ask);
     }
     return status;

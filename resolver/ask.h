@@ -4,7 +4,8 @@
  *
  * Asynchronous on net.h; the CLI uses it with a loop of its own, forwarding will in the workers.
  * UDP: resends after 500, 1 000, 1 500 ms (protocol.md §3.3), puts fragments together, ignores
- * answers whose source, request id or shape is wrong. TCP: connects, sends, reads one answer.
+ * answers whose source, request id or shape is wrong. TCP: connects, sends, reads one answer, or
+ * all messages of one that goes on (lists).
  */
 #pragma once
 
@@ -13,10 +14,16 @@
 
 enum ask_transport { ASK_UDP, ASK_TCP };
 
+/* A message of an answer that goes on (flag CN), whole packet, valid during the call. TCP only; not
+ * told of encrypted messages, whose flags only their reader sees. false: no more of it is wanted.
+ */
+typedef bool ask_more(void *context, struct bytes answer);
+
 struct ask_options {
     struct net_address server;
     enum ask_transport transport;
-    int64_t timeout_ms; /* for everything; 0: 10 000 */
+    int64_t timeout_ms; /* for everything; from one message of a list to the next; 0: 10 000 */
+    ask_more *more;     /* NULL: the first message is the answer */
 };
 
 struct ask_figures {
