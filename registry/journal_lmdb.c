@@ -202,11 +202,11 @@ static enum status try_group(struct registry *registry, struct change_set *const
         group.txn.sets = sets;
         group.txn.set_count = count;
         status = store_commit(&group.txn);
-        *out_error = group.txn.error;
     } else {
-        *out_error = group.txn.error;
         store_abort(&group.txn);
+        status = group.txn.error != 0 ? store_status(group.txn.error) : status;
     }
+    *out_error = group.txn.error;
     if (status == STATUS_OK && group.has_written) {
         registry->head = group.head;
         atomic_store_explicit(&registry->clock_behind_ms, group.behind_ms, memory_order_relaxed);

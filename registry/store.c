@@ -108,9 +108,15 @@ enum status store_begin_read(struct registry *registry, struct store_txn *out_tx
     return STATUS_OK;
 }
 
-/* Rule 6: what a failed sync has dropped cannot be known, so nothing more is written. */
+/* Rule 6: what a failed sync has dropped cannot be known, so nothing more is written. A write that
+ * found no room lost nothing; LMDB calls it EIO when some of it was done. */
 static void note_failure(struct store_txn *txn)
 {
+    const struct registry *registry = txn->registry;
+    if (is_full(txn->error) || txn->error == EIO) {
+        bool is_lost = store_file_tells_loss(registry->sync_fd, registry->reserve_bytes);
+        txn->error = is_lost ? EIO : ENOSPC;
+    }
     if (txn->error == EIO || txn->error == MDB_PANIC) {
         atomic_store_explicit(&txn->registry->refuses_writes, true, memory_order_relaxed);
     }
@@ -159,9 +165,6 @@ enum status store_commit(struct store_txn *txn)
         mdb_txn_abort(txn->mdb);
     }
     txn->mdb = NULL;
-    if (is_full(txn->error) && store_file_tells_loss(registry->sync_fd, registry->reserve_bytes)) {
-        txn->error = EIO;
-    }
     note_failure(txn);
     if (txn->error != 0) {
         return store_status(txn->error);
