@@ -50,6 +50,7 @@ enum status journal_get_audit(struct snapshot *snapshot, uint64_t position, stru
 struct journal_report {
     uint64_t sets, items, bodies; /* what was verified */
     uint64_t lost;                /* bodies once damaged and given up by a repair */
+    uint64_t bad;                 /* bodies told to a watch that do not hold */
     uint64_t first_bad_position;  /* 0: none */
     char reason[160];             /* empty when everything holds */
 };
@@ -63,3 +64,30 @@ struct journal_report {
 typedef bool journal_progress(void *context, uint64_t position, uint64_t head);
 enum status journal_verify(struct registry *registry, journal_progress *progress, void *context,
                            struct journal_report *out_report);
+
+enum journal_flaw {
+    JOURNAL_BODY_DAMAGED, /* its bytes cannot be read */
+    JOURNAL_BODY_MISSING, /* neither current nor in history */
+    JOURNAL_BODY_DIFFERS, /* readable, but not what was digested */
+};
+
+/* A body that does not hold: the item's position and what it is of. */
+struct journal_finding {
+    enum journal_flaw flaw;
+    uint64_t position;
+    enum change_table table;
+    struct bytes key;
+    uint64_t version;
+};
+typedef void journal_found(void *context, const struct journal_finding *finding);
+
+struct journal_watch {
+    journal_progress *progress; /* may be NULL */
+    journal_found *found;       /* not NULL: bodies that do not hold are told, and it goes on */
+    void *context;
+    bool leaves_counters; /* records are not recounted */
+};
+
+/* journal_verify as the watch has it. */
+enum status journal_verify_watched(struct registry *registry, const struct journal_watch *watch,
+                                   struct journal_report *out_report);

@@ -28,6 +28,7 @@ struct verifier {
     struct hasher *item_hasher;
     struct hasher *chain_hasher;
     struct bytes commitment_key;
+    const struct journal_watch *watch;
     struct journal_report *report;
     uint64_t head;     /* last position to be verified */
     uint64_t position; /* next one */
@@ -119,7 +120,7 @@ static enum status digest_record(struct verifier *v, const struct journal_item *
             status = record_row_decode(key.key, body, &row);
         }
         if (status == STATUS_OK && row.position != v->position) {
-            status = STATUS_CORRUPT;
+            status = STATUS_CONFLICT; /* written by another change than this one */
         }
         of.content = row.values;
     }
@@ -138,7 +139,7 @@ static enum status digest_prefix(struct verifier *v, const struct journal_item *
         status = prefix_row_decode(item->key, body, &row, &position);
     }
     if (status != STATUS_OK || position != v->position) {
-        return status == STATUS_OK ? STATUS_CORRUPT : status;
+        return status == STATUS_OK ? STATUS_CONFLICT : status;
     }
     uint8_t content[PREFIX_CONTENT_MAX];
     struct wire_writer w = wire_write(content, sizeof(content));
@@ -157,7 +158,7 @@ static enum status digest_enterprise(struct verifier *v, const struct journal_it
         status = enterprise_row_decode(item->key, body, &row);
     }
     if (status != STATUS_OK || row.position != v->position) {
-        return status == STATUS_OK ? STATUS_CORRUPT : status;
+        return status == STATUS_OK ? STATUS_CONFLICT : status;
     }
     uint8_t content[ENTERPRISE_CONTENT_LEN];
     struct wire_writer w = wire_write(content, sizeof(content));
@@ -206,6 +207,24 @@ static bool is_given_up(struct verifier *v, const struct journal_item *item)
            body.kind == HISTORY_DAMAGED;
 }
 
+static enum status bad_body(struct verifier *v, const struct journal_item *item,
+                            enum journal_flaw flaw)
+{
+    static const char *const texts[] = {
+        [JOURNAL_BODY_DAMAGED] = "is damaged",
+        [JOURNAL_BODY_MISSING] = "is neither current nor in history",
+        [JOURNAL_BODY_DIFFERS] = "does not have the digest the journal says",
+    };
+    if (v->watch->found == NULL) {
+        return blame(v, "version %" PRIu64 " %s", item->version, texts[flaw]);
+    }
+    const struct journal_finding finding = {flaw, v->position, item->table, item->key,
+                                            item->version};
+    v->report->bad++;
+    v->watch->found(v->watch->context, &finding);
+    return STATUS_OK;
+}
+
 /* BAD_SETTING: a restricted body and no commitment key at hand; its hash in the chain must do. */
 static enum status verify_body(struct verifier *v, const struct journal_item *item)
 {
@@ -217,19 +236,20 @@ static enum status verify_body(struct verifier *v, const struct journal_item *it
     case STATUS_BAD_SETTING:
         return STATUS_OK;
     case STATUS_NOT_FOUND:
-        return blame(v, "version %" PRIu64 " is neither current nor in history", item->version);
+        return bad_body(v, item, JOURNAL_BODY_MISSING);
     case STATUS_CORRUPT:
         if (is_given_up(v, item)) {
             v->report->lost++;
             return STATUS_OK;
         }
-        return blame(v, "version %" PRIu64 " is damaged", item->version);
+        return bad_body(v, item, JOURNAL_BODY_DAMAGED);
+    case STATUS_CONFLICT:
+        return bad_body(v, item, JOURNAL_BODY_DIFFERS);
     default:
         return status;
     }
     if (memcmp(digest, item->digest, sizeof(digest)) != 0) {
-        return blame(v, "version %" PRIu64 " does not have the digest the journal says",
-                     item->version);
+        return bad_body(v, item, JOURNAL_BODY_DIFFERS);
     }
     v->report->bodies++;
     return STATUS_OK;
@@ -292,8 +312,9 @@ static enum status verify_set(struct verifier *v)
     return status;
 }
 
-static enum status verify_journal(struct verifier *v, journal_progress *progress, void *context)
+static enum status verify_journal(struct verifier *v)
 {
+    const struct journal_watch *watch = v->watch;
     uint64_t told = 0;
     while (v->position <= v->head) {
         enum status status = verify_set(v);
@@ -303,9 +324,9 @@ static enum status verify_journal(struct verifier *v, journal_progress *progress
         if (status != STATUS_OK) {
             return status;
         }
-        if (progress != NULL && v->position - told >= PROGRESS_ITEMS) {
+        if (watch->progress != NULL && v->position - told >= PROGRESS_ITEMS) {
             told = v->position;
-            if (!progress(context, v->position - 1, v->head)) {
+            if (!watch->progress(watch->context, v->position - 1, v->head)) {
                 return STATUS_PENDING;
             }
         }
@@ -337,14 +358,15 @@ static enum status recount(struct verifier *v)
     return status;
 }
 
-enum status journal_verify(struct registry *registry, journal_progress *progress, void *context,
-                           struct journal_report *out_report)
+enum status journal_verify_watched(struct registry *registry, const struct journal_watch *watch,
+                                   struct journal_report *out_report)
 {
     *out_report = (struct journal_report){0};
     struct verifier v = {
         .registry = registry,
         .item_hasher = hasher_new(),
         .chain_hasher = hasher_new(),
+        .watch = watch,
         .report = out_report,
         .position = 1,
     };
@@ -358,13 +380,20 @@ enum status journal_verify(struct registry *registry, journal_progress *progress
         status = find_head(&v);
     }
     if (status == STATUS_OK) {
-        status = verify_journal(&v, progress, context);
+        status = verify_journal(&v);
     }
     snapshot_free(v.snapshot);
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && !watch->leaves_counters) {
         status = recount(&v);
     }
     hasher_free(v.item_hasher);
     hasher_free(v.chain_hasher);
     return status;
+}
+
+enum status journal_verify(struct registry *registry, journal_progress *progress, void *context,
+                           struct journal_report *out_report)
+{
+    const struct journal_watch watch = {.progress = progress, .context = context};
+    return journal_verify_watched(registry, &watch, out_report);
 }
