@@ -176,11 +176,12 @@ static enum status run_sets(struct group *group, struct change_set *const *sets,
     return STATUS_OK;
 }
 
+/* What they will take: each row may leave one in history, and pages have ends. */
 static uint64_t bytes_of_sets(struct change_set *const *sets, size_t count)
 {
     uint64_t bytes = 0;
     for (size_t i = 0; i < count; i++) {
-        bytes += sets[i]->encoded_len;
+        bytes += 2 * sets[i]->encoded_len;
     }
     return bytes;
 }
