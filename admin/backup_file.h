@@ -11,9 +11,15 @@
 #include "protocol/arena.h"
 #include "registry/record_digest.h"
 
-enum backup_phase { BACKUP_COPIES, BACKUP_DIGESTS, BACKUP_VERIFIES, BACKUP_RESTORES };
+enum backup_phase {
+    BACKUP_COPIES,
+    BACKUP_DIGESTS,
+    BACKUP_READS,    /* rows */
+    BACKUP_VERIFIES, /* positions of the journal */
+    BACKUP_RESTORES,
+};
 
-/* False stops. `done` and `total` are bytes; journal positions while it verifies. */
+/* False stops. `done` and `total` are bytes where nothing else is said. */
 typedef bool backup_progress(void *context, enum backup_phase phase, uint64_t done, uint64_t total);
 
 struct backup_watch {

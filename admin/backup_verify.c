@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "admin/directory.h"
+#include "admin/say.h"
 
 struct verify {
     const struct backup_verify_options *options;
@@ -131,22 +132,37 @@ static enum status check_head(struct verify *v, struct registry *registry)
     return status;
 }
 
-static bool verify_on_progress(void *context, uint64_t position, uint64_t head)
+static void verify_on_found(void *context, const struct record_finding *finding)
 {
     struct verify *v = context;
-    return backup_watch_tell(&v->options->watch, BACKUP_VERIFIES, position, head);
+    if (finding->flaw != RECORD_HISTORY_LOST && v->fault->text[0] == '\0') {
+        (void)fault_set(v->fault, STATUS_CORRUPT, "%s: a row does not hold",
+                        say_printable(v->arena, finding->key));
+    }
 }
 
-static enum status check_journal(struct verify *v, struct registry *registry)
+static bool verify_on_progress(void *context, enum record_verify_phase phase, uint64_t done,
+                               uint64_t total)
 {
-    struct journal_report *report = &v->verified->journal;
-    enum status status = journal_verify(registry, verify_on_progress, v, report);
+    struct verify *v = context;
+    return backup_watch_tell(&v->options->watch,
+                             phase == RECORD_VERIFY_JOURNAL ? BACKUP_VERIFIES : BACKUP_READS, done,
+                             total);
+}
+
+static enum status check_rows(struct verify *v, struct registry *registry)
+{
+    const struct record_verify_watch watch = {verify_on_found, verify_on_progress, v};
+    struct record_verify_report *report = &v->verified->rows;
+    enum status status = record_verify(registry, &watch, report);
     if (status == STATUS_PENDING) {
         return backup_interrupted(v->fault);
     }
-    return status == STATUS_CORRUPT ? fault_set(v->fault, status, "position %" PRIu64 ": %s",
-                                                report->first_bad_position, report->reason)
-                                    : status;
+    if (status == STATUS_CORRUPT && v->fault->text[0] == '\0') {
+        return fault_set(v->fault, status, "position %" PRIu64 ": %s",
+                         report->journal.first_bad_position, report->journal.reason);
+    }
+    return status;
 }
 
 static enum status check_store(struct verify *v)
@@ -164,7 +180,7 @@ static enum status check_store(struct verify *v)
         status = check_head(v, registry);
     }
     if (status == STATUS_OK) {
-        status = check_journal(v, registry);
+        status = check_rows(v, registry);
     }
     registry_close(registry);
     return status;

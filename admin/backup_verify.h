@@ -10,7 +10,7 @@
 
 #include "admin/backup_file.h"
 #include "admin/backup_keys.h"
-#include "registry/journal.h"
+#include "registry/record_verify.h"
 
 struct backup_verify_options {
     const char *path;                   /* of the backup */
@@ -20,7 +20,7 @@ struct backup_verify_options {
 
 struct backup_verified {
     struct backup_manifest manifest;
-    struct journal_report journal;
+    struct record_verify_report rows;
     size_t opened_keys;
 };
 

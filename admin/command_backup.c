@@ -54,6 +54,8 @@ static const char *phase_text(struct command_call *call, enum backup_phase phase
         return say_text(call, "copying the store", "正在复制存储");
     case BACKUP_DIGESTS:
         return say_text(call, "comparing digests", "正在比对摘要");
+    case BACKUP_READS:
+        return say_text(call, "reading every row", "正在读取每一行");
     case BACKUP_VERIFIES:
         return say_text(call, "verifying the journal", "正在校验日志");
     case BACKUP_RESTORES:
@@ -68,7 +70,7 @@ static bool show_on_progress(void *context, enum backup_phase phase, uint64_t do
     struct command_call *call = show->call;
     if (call->err_is_terminal && !call->is_json && clock_ms(CLOCK_MONOTONIC) >= show->next_ms) {
         char counted[32];
-        bool is_bytes = phase != BACKUP_VERIFIES;
+        bool is_bytes = phase != BACKUP_READS && phase != BACKUP_VERIFIES;
         progress_count(is_bytes ? done >> 20 : done, counted);
         uint64_t percent = total == 0 || done >= total ? 100 : done * 100 / total;
         (void)fprintf(call->err, "\r%s: %s%s  %" PRIu64 " %%\033[K", phase_text(call, phase),
@@ -430,8 +432,8 @@ static int tell_verified(struct command_call *call, const char *path,
                                         path, "holds", 1, "created", created, "prefix",
                                         manifest->prefix, "records", (json_int_t)manifest->records,
                                         "position", (json_int_t)manifest->position, "bodies",
-                                        (json_int_t)verified->journal.bodies, "bodies_lost",
-                                        (json_int_t)verified->journal.lost, "keys_opened",
+                                        (json_int_t)verified->rows.journal.bodies, "versions_lost",
+                                        (json_int_t)verified->rows.lost, "keys_opened",
                                         (json_int_t)verified->opened_keys));
     }
     char records[32];
