@@ -74,8 +74,21 @@ static enum status first_failure(enum status status, const struct writer_item *i
     return status == STATUS_UNCHANGED ? STATUS_OK : status;
 }
 
+/* A set that failed for a reason of its own leaves its items waiting: they failed for that, too. */
+static void settle_waiting(enum status status, struct writer_item *items, size_t count)
+{
+    bool is_of_set = status != STATUS_OK;
+    for (size_t i = 0; i < count; i++) {
+        is_of_set = is_of_set && items[i].status == STATUS_PENDING;
+    }
+    for (size_t i = 0; is_of_set && i < count; i++) {
+        items[i].status = status;
+    }
+}
+
 static void deliver(struct writer *writer, uint64_t tag, enum status status, size_t count)
 {
+    settle_waiting(status, writer->items, count);
     if (writer->capture != NULL) {
         writer->capture->is_done = true;
         writer->capture->status = first_failure(status, writer->items, count);
