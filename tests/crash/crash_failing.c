@@ -2,14 +2,14 @@
  *
  * Preloaded into a program: one call of the C library fails.
  *
- *   CRASH_FAIL_CALL    pwrite, write, fdatasync, fsync, open, mmap, ftruncate, malloc
+ *   CRASH_FAIL_CALL    one of `names` below
  *   CRASH_FAIL_AT      which call, from 1; 0: none, they are only counted
  *   CRASH_FAIL_ERROR   errno as a number; "short": half of a write is done and told;
  *                      "late": the call is done, then EIO
  *   CRASH_FAIL_COUNTS  file that gets a line "CALL COUNT" for each call at the end
  *
- * pwrite stands for writev, too, malloc for calloc and realloc. Files named *.ledger never fail:
- * they are the test's own. Counts are atomic; any thread.
+ * pwrite stands for writev, too, pread for read, malloc for calloc and realloc, send for sendto.
+ * Files named *.ledger never fail: they are the test's own. Counts are atomic; any thread.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +19,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -33,13 +36,24 @@ enum call {
     CALL_MMAP,
     CALL_FTRUNCATE,
     CALL_MALLOC,
+    CALL_PREAD,
+    CALL_SENDMMSG,
+    CALL_RECVMMSG,
+    CALL_SEND,
+    CALL_RECV,
+    CALL_ACCEPT4,
+    CALL_EPOLL_CTL,
+    CALL_SOCKET,
+    CALL_EVENTFD,
     CALLS
 };
 
 enum fault_kind { FAULT_NONE, FAULT_ERROR, FAULT_SHORT, FAULT_LATE };
 
-static const char *const names[CALLS] = {"pwrite", "write", "fdatasync", "fsync",
-                                         "open",   "mmap",  "ftruncate", "malloc"};
+static const char *const names[CALLS] = {
+    "pwrite",    "write",   "fdatasync", "fsync",    "open",     "mmap",
+    "ftruncate", "malloc",  "pread",     "sendmmsg", "recvmmsg", "send",
+    "recv",      "accept4", "epoll_ctl", "socket",   "eventfd"};
 static atomic_ulong counts[CALLS];
 static enum call failing_call = CALLS;
 static unsigned long failing_at;
@@ -79,7 +93,7 @@ __attribute__((constructor)) static void start(void)
 __attribute__((destructor)) static void finish(void)
 {
     const char *path = getenv("CRASH_FAIL_COUNTS");
-    char text[256];
+    char text[512];
     size_t len = 0;
     failing_call = CALLS;
     if (path == NULL) {
@@ -196,6 +210,94 @@ int ftruncate(int fd, off_t len)
 int ftruncate64(int fd, off64_t len)
 {
     return ftruncate(fd, len);
+}
+
+/* --- reading, sockets --------------------------------------------------------------------------
+ */
+
+ssize_t pread(int fd, void *room, size_t len, off_t offset)
+{
+    return count(CALL_PREAD) != FAULT_NONE ? fail() : syscall(SYS_pread64, fd, room, len, offset);
+}
+
+ssize_t pread64(int fd, void *room, size_t len, off64_t offset)
+{
+    return pread(fd, room, len, offset);
+}
+
+ssize_t read(int fd, void *room, size_t len)
+{
+    return count(CALL_PREAD) != FAULT_NONE ? fail() : syscall(SYS_read, fd, room, len);
+}
+
+int sendmmsg(int fd, struct mmsghdr *messages, unsigned message_count, int flags)
+{
+    enum fault_kind fault = count(CALL_SENDMMSG);
+    if (fault == FAULT_ERROR) {
+        return fail();
+    }
+    unsigned sent = fault == FAULT_SHORT ? (message_count + 1) / 2 : message_count;
+    return (int)syscall(SYS_sendmmsg, fd, messages, sent, flags);
+}
+
+int recvmmsg(int fd, struct mmsghdr *messages, unsigned message_count, int flags,
+             struct timespec *patience)
+{
+    return count(CALL_RECVMMSG) != FAULT_NONE
+               ? fail()
+               : (int)syscall(SYS_recvmmsg, fd, messages, message_count, flags, patience);
+}
+
+/* The C library's headers take addresses as a union of their own, which standard C cannot repeat:
+ * these two have their names from the assembler. */
+ssize_t send_to(int fd, const void *data, size_t len, int flags, const struct sockaddr *to,
+                socklen_t to_len) __asm__("sendto");
+int accept_one(int fd, struct sockaddr *from, socklen_t *from_len, int flags) __asm__("accept4");
+
+ssize_t send_to(int fd, const void *data, size_t len, int flags, const struct sockaddr *to,
+                socklen_t to_len)
+{
+    enum fault_kind fault = count(CALL_SEND);
+    if (fault == FAULT_ERROR) {
+        return fail();
+    }
+    return syscall(SYS_sendto, fd, data, fault == FAULT_SHORT ? (len + 1) / 2 : len, flags, to,
+                   to_len);
+}
+
+ssize_t send(int fd, const void *data, size_t len, int flags)
+{
+    return send_to(fd, data, len, flags, NULL, 0);
+}
+
+ssize_t recv(int fd, void *room, size_t len, int flags)
+{
+    return count(CALL_RECV) != FAULT_NONE ? fail()
+                                          : syscall(SYS_recvfrom, fd, room, len, flags, NULL, NULL);
+}
+
+int accept_one(int fd, struct sockaddr *from, socklen_t *from_len, int flags)
+{
+    return count(CALL_ACCEPT4) != FAULT_NONE ? fail()
+                                             : (int)syscall(SYS_accept4, fd, from, from_len, flags);
+}
+
+int epoll_ctl(int fd, int operation, int of, struct epoll_event *event)
+{
+    return count(CALL_EPOLL_CTL) != FAULT_NONE
+               ? fail()
+               : (int)syscall(SYS_epoll_ctl, fd, operation, of, event);
+}
+
+int socket(int family, int type, int protocol)
+{
+    return count(CALL_SOCKET) != FAULT_NONE ? fail()
+                                            : (int)syscall(SYS_socket, family, type, protocol);
+}
+
+int eventfd(unsigned start_at, int flags)
+{
+    return count(CALL_EVENTFD) != FAULT_NONE ? fail() : (int)syscall(SYS_eventfd2, start_at, flags);
 }
 
 /* --- opening and mapping -----------------------------------------------------------------------
