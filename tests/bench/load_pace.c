@@ -106,9 +106,9 @@ uint32_t load_due(const struct load *load, int64_t now_ns)
     if (load->options.rate == 0) {
         return load->is_over ? 0 : load->flight.free_count;
     }
-    int64_t until_ns = now_ns < load->end_ns ? now_ns : load->end_ns;
+    int64_t until_ns = now_ns < load->end_ns ? now_ns : load->end_ns - 1;
     double passed = (double)(until_ns - load->begin_ns) / SECOND_NS;
-    uint64_t due = (uint64_t)(passed * (double)load->options.rate) - load->issued;
+    uint64_t due = (uint64_t)(passed * (double)load->options.rate) + 1 - load->issued;
     return due < load->flight.free_count ? (uint32_t)due : load->flight.free_count;
 }
 
@@ -119,7 +119,7 @@ int64_t load_patience_ns(const struct load *load, int64_t now_ns)
     }
     int64_t patience = PATIENCE_NS;
     if (load->options.rate > 0) {
-        double next = (double)(load->issued + 1) / (double)load->options.rate * SECOND_NS;
+        double next = (double)load->issued / (double)load->options.rate * SECOND_NS;
         patience = load->begin_ns + (int64_t)next - now_ns;
     }
     return patience < 0 ? 0 : patience < PATIENCE_NS ? patience : PATIENCE_NS;
