@@ -27,6 +27,7 @@ struct net_address {
 
 bool net_address_is_ipv4(const struct net_address *address);
 bool net_address_is_loopback(const struct net_address *address);
+bool net_address_is_wildcard(const struct net_address *address); /* 0.0.0.0 or :: */
 bool net_address_equal(const struct net_address *a, const struct net_address *b);
 /* Numeric only: "127.0.0.1", "::1", "fe80::1%lo". BAD_SYNTAX. */
 enum status net_address_parse(const char *ip, uint16_t port, struct net_address *out_address);
@@ -74,10 +75,13 @@ struct net_datagram {
     uint8_t *data;
     size_t len;  /* received or to send */
     size_t size; /* room at `data` when receiving */
+    size_t
+        piece; /* sending: leaves as datagrams of so many bytes, the last one shorter; 0: as one */
     struct net_address peer;
     struct net_address local; /* the address it came to; answers leave from it (wildcard sockets) */
 };
 typedef void net_udp_readable(void *context);
+typedef void net_udp_writable(void *context);
 /* SO_REUSEPORT, so that every worker has a socket of its own on the same port. */
 enum status net_udp_open(struct net *net, const struct net_address *address,
                          net_udp_readable *readable, void *context, struct net_udp **out_udp,
@@ -86,9 +90,29 @@ void net_udp_close(struct net_udp *udp);
 struct net_address net_udp_local(const struct net_udp *udp);
 /* One recvmmsg: how many arrived, 0 when none waits. */
 size_t net_udp_receive(struct net_udp *udp, struct net_datagram *datagrams, size_t count);
-/* sendmmsg until all are sent or the kernel refuses; how many left. What the kernel refuses is
- * lost, as datagrams are. */
-size_t net_udp_send(struct net_udp *udp, const struct net_datagram *datagrams, size_t count);
+
+/* What became of a batch. Each entry goes whole or not at all as far as the kernel lets it: one
+ * whose first piece is refused sends none, and where the socket's buffer filled in its midst the
+ * caller can send what is left. */
+struct net_pushed {
+    size_t datagrams; /* that left, pieces counted each */
+    size_t refused;   /* that the kernel would not have: lost */
+    size_t cut;       /* entries of which some pieces left and the others were refused */
+    size_t done;      /* entries dealt with; fewer than asked: the socket's buffer is full */
+    size_t partial;   /* bytes of the entry behind those which left; a multiple of its pieces */
+};
+/* sendmmsg until all are with the kernel or its buffer is full. Pieces are cut by the kernel where
+ * it can (UDP_SEGMENT). */
+struct net_pushed net_udp_push(struct net_udp *udp, const struct net_datagram *datagrams,
+                               size_t count);
+/* The same for who does not care: how many datagrams left. */
+static inline size_t net_udp_send(struct net_udp *udp, const struct net_datagram *datagrams,
+                                  size_t count)
+{
+    return net_udp_push(udp, datagrams, count).datagrams;
+}
+/* Calls `writable` with the socket's context while its buffer has room; NULL: no more. */
+void net_udp_want_writable(struct net_udp *udp, net_udp_writable *writable);
 
 /* --- streams (TCP, Unix)
  * ----------------------------------------------------------------------------- */

@@ -25,6 +25,13 @@ bool net_address_is_loopback(const struct net_address *address)
     return memcmp(address->ip, &in6addr_loopback, sizeof(address->ip)) == 0;
 }
 
+bool net_address_is_wildcard(const struct net_address *address)
+{
+    static const uint8_t nothing[16];
+    size_t skip = net_address_is_ipv4(address) ? 12 : 0;
+    return memcmp(address->ip + skip, nothing, 16 - skip) == 0;
+}
+
 bool net_address_equal(const struct net_address *a, const struct net_address *b)
 {
     return a->port == b->port && a->scope == b->scope && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;

@@ -78,14 +78,6 @@ struct net_address net_socket_local(int fd)
     return address;
 }
 
-static bool is_wildcard(const struct net_address *address)
-{
-    static const uint8_t nothing[16];
-    bool is_ipv4 = net_address_is_ipv4(address);
-    size_t skip = is_ipv4 ? 12 : 0;
-    return memcmp(address->ip + skip, nothing, 16 - skip) == 0;
-}
-
 static void set_option(int fd, int level, int name, int value)
 {
     (void)setsockopt(fd, level, name, &value, sizeof(value));
@@ -132,7 +124,7 @@ static enum status open_bound(const struct net_address *address, int type, const
 
 static void ask_local_address(int fd, const struct net_address *bound)
 {
-    if (is_wildcard(bound)) {
+    if (net_address_is_wildcard(bound)) {
         bool is_ipv4 = net_address_is_ipv4(bound);
         set_option(fd, is_ipv4 ? IPPROTO_IP : IPPROTO_IPV6, is_ipv4 ? IP_PKTINFO : IPV6_RECVPKTINFO,
                    1);
@@ -375,7 +367,7 @@ size_t net_socket_receive(int fd, const struct net_address *bound, struct net_da
 {
     struct mmsghdr headers[NET_SOCKET_BATCH];
     struct datagram_room rooms[NET_SOCKET_BATCH];
-    bool wants_control = is_wildcard(bound);
+    bool wants_control = net_address_is_wildcard(bound);
     size_t most = count < NET_SOCKET_BATCH ? count : NET_SOCKET_BATCH;
     for (size_t i = 0; i < most; i++) {
         rooms[i].data = (struct iovec){datagrams[i].data, datagrams[i].size};
@@ -398,73 +390,4 @@ size_t net_socket_receive(int fd, const struct net_address *bound, struct net_da
         read_control(&headers[i].msg_hdr, &datagrams[i].local);
     }
     return arrived;
-}
-
-/* Names the address to leave from. */
-static void write_control(struct msghdr *header, uint8_t *control, const struct net_address *local)
-{
-    memset(control, 0, CONTROL_BYTES);
-    header->msg_control = control;
-    header->msg_controllen = CONTROL_BYTES;
-    struct cmsghdr *c = CMSG_FIRSTHDR(header);
-    if (net_address_is_ipv4(local)) {
-        struct in_pktinfo info = {0};
-        memcpy(&info.ipi_spec_dst, local->ip + 12, 4);
-        c->cmsg_level = IPPROTO_IP;
-        c->cmsg_type = IP_PKTINFO;
-        c->cmsg_len = CMSG_LEN(sizeof(info));
-        memcpy(CMSG_DATA(c), &info, sizeof(info));
-        header->msg_controllen = CMSG_SPACE(sizeof(info));
-    } else {
-        struct in6_pktinfo info = {.ipi6_ifindex = local->scope};
-        memcpy(&info.ipi6_addr, local->ip, 16);
-        c->cmsg_level = IPPROTO_IPV6;
-        c->cmsg_type = IPV6_PKTINFO;
-        c->cmsg_len = CMSG_LEN(sizeof(info));
-        memcpy(CMSG_DATA(c), &info, sizeof(info));
-        header->msg_controllen = CMSG_SPACE(sizeof(info));
-    }
-}
-
-/* One sendmmsg; how many it took, or -1 with errno. */
-static int send_some(int fd, bool wants_control, const struct net_datagram *datagrams, size_t count)
-{
-    struct mmsghdr headers[NET_SOCKET_BATCH];
-    struct datagram_room rooms[NET_SOCKET_BATCH];
-    for (size_t i = 0; i < count; i++) {
-        rooms[i].data = (struct iovec){datagrams[i].data, datagrams[i].len};
-        socklen_t len = net_socket_address(&datagrams[i].peer, &rooms[i].peer);
-        headers[i].msg_hdr = (struct msghdr){
-            .msg_name = &rooms[i].peer,
-            .msg_namelen = len,
-            .msg_iov = &rooms[i].data,
-            .msg_iovlen = 1,
-        };
-        if (wants_control && !is_wildcard(&datagrams[i].local)) {
-            write_control(&headers[i].msg_hdr, rooms[i].control, &datagrams[i].local);
-        }
-    }
-    return sendmmsg(fd, headers, (unsigned)count, MSG_DONTWAIT);
-}
-
-size_t net_socket_send(int fd, const struct net_address *bound,
-                       const struct net_datagram *datagrams, size_t count)
-{
-    bool wants_control = is_wildcard(bound);
-    size_t sent = 0;
-    size_t at = 0;
-    while (at < count) {
-        size_t left = count - at;
-        int took = send_some(fd, wants_control, datagrams + at,
-                             left < NET_SOCKET_BATCH ? left : NET_SOCKET_BATCH);
-        if (took > 0) {
-            sent += (size_t)took;
-            at += (size_t)took;
-        } else if (took < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-            break;
-        } else if (took == 0 || errno != EINTR) {
-            at++;
-        }
-    }
-    return sent;
 }

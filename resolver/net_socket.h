@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Sockets as plain system calls: opening them the way a node needs, and moving datagrams in
- * batches. Knows no event loop; net_libevent.c puts one around it. All descriptors are non-blocking
- * and close-on-exec.
+ * Sockets as plain system calls: opening them the way a node needs, and receiving datagrams in
+ * batches (net_send.c sends them). Knows no event loop; net_libevent.c puts one around it. All
+ * descriptors are non-blocking and close-on-exec.
  */
 #pragma once
 
@@ -44,6 +44,3 @@ enum status net_socket_credentials(int fd, struct net_credentials *out);
 #define NET_SOCKET_BATCH 32
 size_t net_socket_receive(int fd, const struct net_address *bound, struct net_datagram *datagrams,
                           size_t count);
-/* How many left; stops when the socket's buffer is full, skips what the kernel refuses. */
-size_t net_socket_send(int fd, const struct net_address *bound,
-                       const struct net_datagram *datagrams, size_t count);

@@ -10,13 +10,6 @@
 
 /* --- addresses ------------------------------------------------------------------------------- */
 
-bool fake_is_wildcard(const struct net_address *address)
-{
-    static const uint8_t nothing[16];
-    size_t skip = net_address_is_ipv4(address) ? 12 : 0;
-    return memcmp(address->ip + skip, nothing, 16 - skip) == 0;
-}
-
 struct net_address fake_bind(struct fake_world *world, const struct net_address *address)
 {
     struct net_address local = *address;
@@ -29,7 +22,7 @@ struct net_address fake_bind(struct fake_world *world, const struct net_address 
 bool fake_takes(const struct net_address *local, const struct net_address *to)
 {
     return local->port == to->port && net_address_is_ipv4(local) == net_address_is_ipv4(to) &&
-           (fake_is_wildcard(local) || memcmp(local->ip, to->ip, sizeof(to->ip)) == 0);
+           (net_address_is_wildcard(local) || memcmp(local->ip, to->ip, sizeof(to->ip)) == 0);
 }
 
 void fake_set_loopback(struct net_address *address, const struct net_address *to)
@@ -119,8 +112,8 @@ static struct datagram *copy_datagram(const struct net_udp *udp, const struct ne
     struct datagram *copy = fake_allocate(sizeof(*copy) + from->len);
     copy->to = from->peer;
     copy->from = udp->local;
-    if (fake_is_wildcard(&copy->from)) {
-        bool is_named = !fake_is_wildcard(&from->local) && from->local.port != 0;
+    if (net_address_is_wildcard(&copy->from)) {
+        bool is_named = !net_address_is_wildcard(&from->local) && from->local.port != 0;
         if (is_named) {
             memcpy(copy->from.ip, from->local.ip, sizeof(copy->from.ip));
         } else {
@@ -134,18 +127,26 @@ static struct datagram *copy_datagram(const struct net_udp *udp, const struct ne
     return copy;
 }
 
-static void send_one(struct net_udp *udp, const struct net_datagram *datagram)
+static enum fake_fate next_fate(struct fake_world *world)
+{
+    return world->fate_at < world->fate_count ? world->fates[world->fate_at++] : FAKE_DELIVER;
+}
+
+/* false: refused. */
+static bool send_one(struct net_udp *udp, const struct net_datagram *datagram)
 {
     struct fake_world *world = udp->world;
-    enum fake_fate fate =
-        world->fate_at < world->fate_count ? world->fates[world->fate_at++] : FAKE_DELIVER;
+    enum fake_fate fate = next_fate(world);
+    if (fate == FAKE_REFUSE) {
+        return false;
+    }
     if (fate == FAKE_LOSE) {
-        return;
+        return true;
     }
     if (fate == FAKE_HOLD) {
         assert(world->held == NULL);
         world->held = copy_datagram(udp, datagram);
-        return;
+        return true;
     }
     deliver(world, copy_datagram(udp, datagram));
     if (fate == FAKE_TWICE) {
@@ -155,14 +156,56 @@ static void send_one(struct net_udp *udp, const struct net_datagram *datagram)
         deliver(world, world->held);
         world->held = NULL;
     }
+    return true;
 }
 
-size_t net_udp_send(struct net_udp *udp, const struct net_datagram *datagrams, size_t count)
+bool fake_udp_has_room(const struct fake_world *world)
 {
-    for (size_t i = 0; i < count; i++) {
-        send_one(udp, &datagrams[i]);
+    return !world->is_udp_limited || world->udp_room > 0;
+}
+
+/* Piece by piece; false: no room for the next one. */
+static bool push_entry(struct net_udp *udp, const struct net_datagram *entry,
+                       struct net_pushed *pushed)
+{
+    struct fake_world *world = udp->world;
+    size_t piece = entry->piece == 0 ? entry->len : entry->piece;
+    for (size_t at = 0; at == 0 || at < entry->len; at += piece) {
+        struct net_datagram out = *entry;
+        out.data = entry->data + at;
+        out.len = entry->len - at < piece ? entry->len - at : piece;
+        pushed->partial = at;
+        if (!fake_udp_has_room(world)) {
+            return false;
+        }
+        if (!send_one(udp, &out)) {
+            pushed->refused += (entry->len - at + piece - 1) / (piece == 0 ? 1 : piece);
+            pushed->cut += at > 0;
+            break;
+        }
+        world->udp_room -= world->is_udp_limited ? 1 : 0;
+        pushed->datagrams++;
+        if (piece == 0) {
+            break;
+        }
     }
-    return count;
+    pushed->partial = 0;
+    return true;
+}
+
+struct net_pushed net_udp_push(struct net_udp *udp, const struct net_datagram *datagrams,
+                               size_t count)
+{
+    struct net_pushed pushed = {0};
+    while (pushed.done < count && push_entry(udp, &datagrams[pushed.done], &pushed)) {
+        pushed.done++;
+    }
+    return pushed;
+}
+
+void net_udp_want_writable(struct net_udp *udp, net_udp_writable *writable)
+{
+    udp->writable = writable;
 }
 
 size_t fake_room_at(const struct net_stream *peer, size_t len)

@@ -33,9 +33,15 @@ enum fake_fate {
     FAKE_DELIVER,
     FAKE_LOSE,
     FAKE_TWICE,
-    FAKE_HOLD, /* delivered behind the next one that is delivered */
+    FAKE_HOLD,   /* delivered behind the next one that is delivered */
+    FAKE_REFUSE, /* the kernel will not have it, as where there is no route */
 };
 void fake_world_fates(struct fake_world *world, const enum fake_fate *fates, size_t count);
+
+/* The sockets' buffers take `room` more datagrams and are full then, all together. */
+void fake_world_udp_room(struct fake_world *world, size_t room);
+/* From now on they take everything again. */
+void fake_world_udp_free(struct fake_world *world);
 
 /* A write takes at most `write_max` bytes, and only while fewer than `window` wait unread at the
  * other end. From now on, for all streams; 0: no limit. */

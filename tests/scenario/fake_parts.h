@@ -52,6 +52,7 @@ struct net_udp {
     struct net_address local;
     struct link *inbox;
     net_udp_readable *readable;
+    net_udp_writable *writable; /* NULL: not asked for */
     void *context;
 };
 
@@ -99,6 +100,8 @@ struct fake_world {
     size_t fate_count;
     size_t fate_at;
     struct datagram *held;
+    bool is_udp_limited;
+    size_t udp_room;
     size_t write_max;
     size_t window;
 };
@@ -110,7 +113,6 @@ struct link *fake_link_take_first(struct link **list);
 /* Cleared; tests have memory. */
 void *fake_allocate(size_t size);
 
-bool fake_is_wildcard(const struct net_address *address);
 /* Port 0 becomes a free one. */
 struct net_address fake_bind(struct fake_world *world, const struct net_address *address);
 /* Does a socket bound to `local` take what is sent to `to`? */
@@ -118,5 +120,7 @@ bool fake_takes(const struct net_address *local, const struct net_address *to);
 /* Where somebody bound to a wildcard speaks from. */
 void fake_set_loopback(struct net_address *address, const struct net_address *to);
 
+/* Do the sockets take another datagram? */
+bool fake_udp_has_room(const struct fake_world *world);
 /* How many of `len` bytes may be put into the inbox of `peer` now. */
 size_t fake_room_at(const struct net_stream *peer, size_t len);

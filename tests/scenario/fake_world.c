@@ -86,6 +86,17 @@ void fake_world_fates(struct fake_world *world, const enum fake_fate *fates, siz
     world->fate_at = 0;
 }
 
+void fake_world_udp_room(struct fake_world *world, size_t room)
+{
+    world->is_udp_limited = true;
+    world->udp_room = room;
+}
+
+void fake_world_udp_free(struct fake_world *world)
+{
+    world->is_udp_limited = false;
+}
+
 void fake_world_streams(struct fake_world *world, size_t write_max, size_t window)
 {
     world->write_max = write_max;
@@ -150,6 +161,10 @@ static bool run_udps(struct fake_world *world)
         struct net_udp *udp = (struct net_udp *)at;
         if (udp->inbox != NULL) {
             udp->readable(udp->context);
+            return true;
+        }
+        if (udp->writable != NULL && fake_udp_has_room(world)) {
+            udp->writable(udp->context);
             return true;
         }
     }
