@@ -46,6 +46,26 @@ def run_json(*words, **more):
     return json.loads(run(*words, "--json", **more).stdout)
 
 
+def put_setting(directory, section, key, value):
+    """Puts a setting into guantong.yaml, replacing the commented default."""
+    path = os.path.join(directory, "guantong.yaml")
+    with open(path, encoding="utf-8") as f:
+        lines = f.read().split("\n")
+    at = next((i for i, line in enumerate(lines) if line.startswith(section + ":")), None)
+    if at is None:
+        lines += [section + ":", "  %s: %s" % (key, value)]
+    else:
+        end = at + 1
+        while end < len(lines) and (not lines[end] or lines[end][0] in " #"):
+            if lines[end].strip().startswith(key + ":"):
+                del lines[end]
+                break
+            end += 1
+        lines.insert(at + 1, "  %s: %s" % (key, value))
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("\n".join(lines))
+
+
 class Node:
     """A node directory; `start` runs guantongd on it."""
 
@@ -62,23 +82,7 @@ class Node:
         self.setting("limits", "trusted_networks", "[127.0.0.0/8, '::1/128']")
 
     def setting(self, section, key, value):
-        """Puts a setting into guantong.yaml, replacing the commented default."""
-        path = os.path.join(self.dir, "guantong.yaml")
-        with open(path, encoding="utf-8") as f:
-            lines = f.read().split("\n")
-        at = next((i for i, line in enumerate(lines) if line.startswith(section + ":")), None)
-        if at is None:
-            lines += [section + ":", "  %s: %s" % (key, value)]
-        else:
-            end = at + 1
-            while end < len(lines) and (not lines[end] or lines[end][0] in " #"):
-                if lines[end].strip().startswith(key + ":"):
-                    del lines[end]
-                    break
-                end += 1
-            lines.insert(at + 1, "  %s: %s" % (key, value))
-        with open(path, "w", encoding="utf-8") as f:
-            f.write("\n".join(lines))
+        put_setting(self.dir, section, key, value)
 
     def start(self):
         self.log = open(os.path.join(self.holder.name, "daemon.log"), "ab+")
