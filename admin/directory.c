@@ -107,6 +107,7 @@ enum status directory_open_registry(struct arena *arena, const char *directory, 
         .map_bytes_max = (uint64_t)settings->store_map_max,
         .reserve_bytes = (uint64_t)settings->store_reserve,
         .is_read_only = is_read_only,
+        .serves_damaged = true,
         .forbids_reuse = strcmp(settings->prefix_reuse, "never") == 0,
     };
     settings_free(settings);

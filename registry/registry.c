@@ -214,6 +214,7 @@ enum status registry_set_meta(struct registry *registry, const char *name, struc
 struct reader_count {
     uint32_t readers;
     uint64_t oldest_txn;
+    long oldest_pid; /* 0: nobody is behind */
 };
 
 /* LMDB tells about its readers only as text: "pid thread txnid", "-" for a resting one. */
@@ -231,8 +232,20 @@ static int count_reader(const char *line, void *context)
     uint64_t id = strtoull(txn, &end, 10);
     if (end != txn && *end == '\0' && id < count->oldest_txn) {
         count->oldest_txn = id;
+        count->oldest_pid = pid;
     }
     return 0;
+}
+
+/* Slots of processes that were killed while they read would hold pages for ever: the writer takes
+ * them back. */
+static void count_readers(struct registry *registry, struct reader_count *count)
+{
+    if (!registry->is_read_only) {
+        (void)mdb_reader_check(registry->env, NULL);
+    }
+    /* Its result is that of the callback's last call. */
+    (void)mdb_reader_list(registry->env, count_reader, count);
 }
 
 enum status registry_figures(struct registry *registry, struct registry_figures *out_figures)
@@ -257,10 +270,11 @@ enum status registry_figures(struct registry *registry, struct registry_figures 
     status = journal_head(snapshot, &last);
     if (status == STATUS_OK) {
         figures.journal_head = last.position + last.count - 1;
+        figures.journal_time_ms = last.time_ms;
     }
     MDB_envinfo info;
     MDB_stat tree;
-    struct reader_count count = {0, figures.last_txn};
+    struct reader_count count = {.oldest_txn = figures.last_txn};
     int error = txn->error;
     if (error == 0) {
         error = mdb_env_info(store_env(registry), &info);
@@ -269,14 +283,20 @@ enum status registry_figures(struct registry *registry, struct registry_figures 
         error = mdb_env_stat(store_env(registry), &tree);
     }
     if (error == 0) {
-        /* Its result is that of the callback's last call. */
-        (void)mdb_reader_list(registry->env, count_reader, &count);
+        count_readers(registry, &count);
         figures.map_bytes = info.me_mapsize;
         figures.used_bytes = ((uint64_t)info.me_last_pgno + 1) * tree.ms_psize;
         figures.readers = count.readers;
         figures.oldest_reader_lag = figures.last_txn - count.oldest_txn;
+        figures.oldest_reader_pid = count.oldest_pid;
+    }
+    if (error == 0 && count.oldest_pid != 0 && !registry->is_read_only) {
+        figures.oldest_reader_since_ms = reader_age_since(&registry->reader_age, count.oldest_txn);
     }
     snapshot_free(snapshot);
+    if (registry->damage != NULL && status == STATUS_CORRUPT) {
+        status = STATUS_OK; /* known, and no reason to know nothing else */
+    }
     if (error != 0 || (status != STATUS_OK && status != STATUS_NOT_FOUND)) {
         return error != 0 ? store_status(error) : status;
     }

@@ -27,6 +27,7 @@ struct registry_options {
     bool is_read_only;           /* beside a running writer */
     bool is_copy;                /* with is_read_only: nobody writes to it; nothing is left in it */
     bool may_create;             /* make directory and databases when there are none */
+    bool serves_damaged;         /* open for reading what can be read; see registry_damage */
     bool forbids_reuse;          /* a deleted handle may not be created again */
     struct bytes commitment_key; /* 32 bytes, copied; may be empty when read-only */
 };
@@ -38,6 +39,10 @@ struct registry_options {
 enum status registry_open(const struct registry_options *options, struct registry **out_registry,
                           struct fault *fault);
 void registry_close(struct registry *registry);
+
+/* Why a store opened with `serves_damaged` takes no writes (CORRUPT) until a backup is restored;
+ * NULL when it is sound as far as opening it tells. */
+const char *registry_damage(const struct registry *registry);
 
 /* How far the map may grow from now on, 0: no limit. Any thread. */
 void registry_limit_map(struct registry *registry, uint64_t max_bytes);
@@ -171,6 +176,10 @@ struct registry_figures {
     uint64_t clock_behind_ms; /* of the last set's clock to the journal's time: over 2 000, alarm */
     uint32_t readers;
     uint64_t oldest_reader_lag; /* transactions the oldest reader is behind */
+    int64_t
+        oldest_reader_since_ms; /* since when, by the journal's clock; 0: it is not, or unknown */
+    int64_t oldest_reader_pid;  /* 0: it is not behind */
+    int64_t journal_time_ms;    /* of the newest change; over the clock's: that was set back */
     bool refuses_writes; /* after a failed sync or a stranger's write: until restart, verify */
 };
 enum status registry_figures(struct registry *registry, struct registry_figures *out_figures);

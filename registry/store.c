@@ -23,6 +23,7 @@
 #define READERS_MAX 1024
 
 static const char schema_name[] = "schema";
+static const char damaged_head[] = "the newest journal row cannot be read";
 
 enum status store_status(int error)
 {
@@ -128,7 +129,7 @@ enum status store_begin_write(struct registry *registry, struct store_txn *out_t
         return STATUS_READ_ONLY;
     }
     if (atomic_load_explicit(&registry->refuses_writes, memory_order_relaxed)) {
-        return STATUS_STORAGE_FAILED;
+        return registry->damage != NULL ? STATUS_CORRUPT : STATUS_STORAGE_FAILED;
     }
     struct store_txn txn = {.registry = registry};
     txn.error = mdb_txn_begin(registry->env, NULL, 0, &txn.mdb);
@@ -417,7 +418,12 @@ static enum status open_head(struct registry *registry, struct fault *fault)
     if (status == STATUS_OK || status == STATUS_NOT_FOUND) {
         return STATUS_OK;
     }
-    return fault_set(fault, status, "the newest journal row cannot be read");
+    if (status == STATUS_CORRUPT && registry->serves_damaged) {
+        registry->damage = damaged_head;
+        atomic_store_explicit(&registry->refuses_writes, true, memory_order_relaxed);
+        return STATUS_OK;
+    }
+    return fault_set(fault, status, "%s", damaged_head);
 }
 
 static enum status open_writer(struct registry *registry, const struct registry_options *options,
@@ -435,7 +441,15 @@ static enum status open_writer(struct registry *registry, const struct registry_
     if (status != STATUS_OK) {
         return status;
     }
-    return store_file_lock(options->path, registry->directory_fd, &registry->lock_fd, fault);
+    status = reader_age_init(&registry->reader_age);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = store_file_lock(options->path, registry->directory_fd, &registry->lock_fd, fault);
+    if (status == STATUS_OK && options->may_create) {
+        status = store_file_discard_unmade(registry->directory_fd);
+    }
+    return status;
 }
 
 static enum status open_parts(struct registry *registry, const struct registry_options *options,
@@ -482,6 +496,7 @@ enum status registry_open(const struct registry_options *options, struct registr
     registry->sync_fd = -1;
     registry->is_read_only = options->is_read_only;
     registry->forbids_reuse = options->forbids_reuse;
+    registry->serves_damaged = options->serves_damaged;
     registry->reserve_bytes =
         options->reserve_bytes != 0 ? options->reserve_bytes : STORE_RESERVE_BYTES;
     registry_limit_map(registry, options->map_bytes_max);
@@ -497,6 +512,11 @@ enum status registry_open(const struct registry_options *options, struct registr
     }
     *out_registry = registry;
     return STATUS_OK;
+}
+
+const char *registry_damage(const struct registry *registry)
+{
+    return registry->damage;
 }
 
 void registry_close(struct registry *registry)
@@ -523,5 +543,6 @@ void registry_close(struct registry *registry)
     free(registry->path);
     free(registry->scratch);
     freshness_done(&registry->freshness);
+    reader_age_done(&registry->reader_age);
     free(registry);
 }

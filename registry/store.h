@@ -17,6 +17,7 @@
 #include "registry/freshness.h"
 #include "registry/journal.h"
 #include "registry/keys.h"
+#include "registry/reader_age.h"
 
 /* Rule 6: what record writes leave free in map and file system, so that the journal, audit rows and
  * deletions still fit. */
@@ -49,6 +50,8 @@ struct registry {
     int sync_fd; /* the data file once more; -1 when read-only (store_file_tells_loss) */
     bool is_read_only;
     bool forbids_reuse;
+    bool serves_damaged;
+    const char *damage; /* registry_damage */
     bool has_commitment_key;
     uint8_t commitment_key[REGISTRY_COMMITMENT_KEY_LEN];
     _Atomic uint64_t published_txn;
@@ -62,6 +65,7 @@ struct registry {
     uint64_t reserve_bytes;            /* rule 6; STORE_RESERVE_BYTES unless told */
     _Atomic uint32_t map_holds;        /* readers that stay long: nobody waits for them */
     uint32_t map_pause;                /* groups until growing is tried again; under write_lock */
+    struct reader_age reader_age;      /* of the writer */
     _Atomic uint64_t clock_behind_ms;  /* what the last set's clock lagged behind the journal */
     pthread_mutex_t write_lock;
     bool has_locks;

@@ -22,6 +22,49 @@
 #define COVER_PAUSE_NS 5000000
 #define FREE_DATABASE 0 /* LMDB's own list of free pages, by transaction id */
 
+/* Of each of LMDB's first two pages: where the last page and the number of the commit stand. */
+#define META_BYTES 4096
+#define META_LAST_PAGE_AT 136
+#define META_COMMIT_AT 144
+#define FIRST_LAST_PAGE 1
+
+static bool names_no_commit(const uint8_t *page)
+{
+    size_t last_page = 0;
+    size_t commit = 0;
+    memcpy(&last_page, page + META_LAST_PAGE_AT, sizeof(last_page));
+    memcpy(&commit, page + META_COMMIT_AT, sizeof(commit));
+    return last_page <= FIRST_LAST_PAGE && commit == 0;
+}
+
+bool store_file_is_unmade(int directory_fd)
+{
+    uint8_t pages[2 * META_BYTES] = {0};
+    uint64_t len = store_file_bytes(directory_fd);
+    if (len == 0 || len > sizeof(pages)) {
+        return false;
+    }
+    int fd = openat(directory_fd, DATA_NAME, O_RDONLY | O_CLOEXEC);
+    bool is_read = fd >= 0 && pread(fd, pages, len, 0) == (ssize_t)len;
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return is_read && names_no_commit(pages) && names_no_commit(pages + META_BYTES);
+}
+
+enum status store_file_discard_unmade(int directory_fd)
+{
+    if (!store_file_is_unmade(directory_fd)) {
+        return STATUS_OK;
+    }
+    int fd = openat(directory_fd, DATA_NAME, O_WRONLY | O_TRUNC | O_CLOEXEC);
+    if (fd < 0) {
+        return STATUS_STORAGE_FAILED;
+    }
+    (void)close(fd);
+    return STATUS_OK;
+}
+
 enum status store_file_open_directory(const struct registry_options *options, int *out_fd,
                                       struct fault *fault)
 {
@@ -34,10 +77,11 @@ enum status store_file_open_directory(const struct registry_options *options, in
         return fault_set(fault, STATUS_SYSTEM, "%s: cannot open the store's directory: %s",
                          options->path, strerror(errno));
     }
-    if (!options->may_create && store_file_bytes(fd) == 0) {
+    bool is_absent = store_file_bytes(fd) == 0;
+    if (!options->may_create && (is_absent || store_file_is_unmade(fd))) {
         (void)close(fd);
-        return fault_set(fault, STATUS_SYSTEM, "%s: no store here (no %s)", options->path,
-                         DATA_NAME);
+        return fault_set(fault, STATUS_SYSTEM, "%s: no store here (%s %s)", options->path,
+                         is_absent ? "no" : "whoever made it did not finish", DATA_NAME);
     }
     *out_fd = fd;
     return STATUS_OK;

@@ -31,6 +31,13 @@ int store_file_watch(int directory_fd);
  * `reserve_bytes` left, that is, when a plain write found no room. */
 bool store_file_tells_loss(int sync_fd, uint64_t reserve_bytes);
 
+/* Did whoever began to make this store never finish? True only for a file that holds no more than
+ * LMDB's two first pages, neither of which ever named a commit: nothing was stored in it. */
+bool store_file_is_unmade(int directory_fd);
+
+/* Under the writer's lock: empties such a file, so that the store is made anew. */
+enum status store_file_discard_unmade(int directory_fd);
+
 /* Bytes of the data file, 0 when there is none. */
 uint64_t store_file_bytes(int directory_fd);
 

@@ -313,12 +313,19 @@ static enum status open_node(struct daemon *daemon, struct fault *fault)
     if (status != STATUS_OK) {
         return status;
     }
+    if (registry_damage(daemon->registry) != NULL) {
+        log_write(daemon->log, LOG_LEVEL_ERROR, "store",
+                  "%s: serving what can be read, every write is refused (keep a copy of the "
+                  "directory, then restore a backup: guantong backup restore)",
+                  registry_damage(daemon->registry));
+    }
     struct node_options options = {
         .settings = daemon->settings,
         .registry = daemon->registry,
         .log = daemon->log,
         .given = daemon->given.fds,
         .given_count = daemon->given.count,
+        .site_key_path = directory_path(daemon->paths, daemon->directory, "keys/site.pem"),
     };
     return node_start(&options, &daemon->node, fault);
 }

@@ -255,6 +255,42 @@ static void store_with_a_truncated_file_is_refused(void **state)
     assert_int_equal(nftw(f.path, fixture_unlink, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
+/* What stands in LMDB's first two pages before anything was committed, cut as a kill may cut it. */
+static void store_whose_making_was_cut_short_is_made_again(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct fault fault = {0};
+    char path[96];
+    uint8_t first[8192] = {0};
+    fixture_begin(&f);
+    fixture_close(&f);
+    (void)snprintf(path, sizeof(path), "%s/data.mdb", f.path);
+    static const off_t lens[] = {1, 512, 4096, 4097, 8191, 8192};
+    for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+        int fd = open(path, O_RDWR | O_TRUNC);
+        assert_int_equal(pwrite(fd, first, (size_t)lens[i], 0), lens[i]);
+        assert_int_equal(close(fd), 0);
+        f.options.may_create = false;
+        assert_int_equal(try_open(&f.options, &fault), STATUS_SYSTEM);
+        assert_non_null(strstr(fault.text, "did not finish"));
+        f.options.may_create = true;
+        fixture_open(&f);
+        fixture_home(&f, "88.1000");
+        fixture_verify(&f);
+        fixture_close(&f);
+    }
+    /* Of a store that held something, the same length is damage. */
+    assert_int_equal(truncate(path, 8192), 0);
+    assert_int_equal(try_open(&f.options, &fault), STATUS_CORRUPT);
+    assert_int_equal(truncate(path, 4096), 0);
+    assert_int_equal(try_open(&f.options, &fault), STATUS_CORRUPT);
+    struct stat after;
+    assert_int_equal(stat(path, &after), 0);
+    assert_int_equal(after.st_size, 4096);
+    assert_int_equal(nftw(f.path, fixture_unlink, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
 static void store_ending_in_free_pages_is_extended_over_them(void **state)
 {
     (void)state;
@@ -382,6 +418,15 @@ static void store_whose_newest_journal_row_miscounts_is_not_written_on(void **st
     assert_int_equal(journal_verify(f.registry, NULL, NULL, &report), STATUS_CORRUPT);
     fixture_close(&f);
     f.options = options;
+    f.options.serves_damaged = true;
+    fixture_open(&f);
+    struct registry_figures figures;
+    assert_non_null(registry_damage(f.registry));
+    assert_int_equal(fixture_put(&f, "88.1000/a", "x"), STATUS_CORRUPT);
+    assert_int_equal(registry_figures(f.registry, &figures), STATUS_OK);
+    assert_true(figures.refuses_writes);
+    fixture_close(&f);
+    f.options = options;
     copy[4] = 2;
     write_raw(&f, "journal", keys_bytes(&key), bytes_of(copy, len));
     fixture_open(&f);
@@ -433,6 +478,7 @@ int main(void)
         cmocka_unit_test(store_opened_for_writing_without_commitment_key_is_refused),
         cmocka_unit_test(store_of_a_newer_schema_is_refused_by_its_number),
         cmocka_unit_test(store_with_a_truncated_file_is_refused),
+        cmocka_unit_test(store_whose_making_was_cut_short_is_made_again),
         cmocka_unit_test(store_ending_in_free_pages_is_extended_over_them),
         cmocka_unit_test(store_written_by_a_stranger_refuses_to_write_until_reopened),
         cmocka_unit_test(store_whose_newest_journal_row_miscounts_is_not_written_on),
