@@ -12,13 +12,14 @@
 
 #include "protocol/fragment.h"
 #include "resolver/limit.h"
+#include "resolver/udp_out.h"
 
 #define BATCH 32                               /* goals.md: 128 did not help */
 #define RECEIVE_SIZE 65536                     /* 65 507 is the most UDP over IPv4 carries */
 #define RECEIVE_STRIDE (RECEIVE_SIZE + 9 * 64) /* not a power of two: starts share no cache set */
-#define OUT_MAX (2 * FRAGMENT_COUNT_MAX)
 /* An answer and the envelopes of its further pieces. */
 #define ANSWER_ROOM (MESSAGE_PACKET_MAX + FRAGMENT_COUNT_MAX * MESSAGE_ENVELOPE_LEN)
+#define TURN_BATCHES_MAX 4   /* full ones, before connections and mail have their turn */
 #define FLUSH_BATCHES_MAX 64 /* a drain must end although a flood goes on */
 
 struct udp {
@@ -26,34 +27,15 @@ struct udp {
     struct net_udp *net;
     uint8_t *memory;
     struct net_datagram in[BATCH];
-    struct net_datagram out[OUT_MAX];
-    size_t out_count;
+    struct udp_out out;
     size_t reply_len;
     int64_t now_ms; /* of this batch */
 };
 
 static void send_out(struct udp *udp)
 {
-    if (udp->out_count > 0) {
-        struct metrics_slot *metrics = udp->worker->options.metrics;
-        size_t sent = net_udp_send(udp->net, udp->out, udp->out_count);
-        metrics_add(metrics, METRIC_udp_datagrams_out, 0, (int64_t)sent);
-        if (sent < udp->out_count) {
-            metrics_add(metrics, METRIC_udp_send_refused, 0, (int64_t)(udp->out_count - sent));
-        }
-    }
-    udp->out_count = 0;
+    udp_out_send(&udp->out, udp->now_ms);
     udp->reply_len = 0;
-}
-
-static void queue(struct udp *udp, const struct net_datagram *asked, uint8_t *data, size_t len)
-{
-    udp->out[udp->out_count++] = (struct net_datagram){
-        .data = data,
-        .len = len,
-        .peer = asked->peer,
-        .local = asked->local,
-    };
 }
 
 /* Spreads the packet at `packet` from the back, so that no payload is overwritten before it moved:
@@ -68,10 +50,8 @@ static void queue_pieces(struct udp *udp, const struct net_datagram *asked, uint
         memmove(piece + MESSAGE_ENVELOPE_LEN, payload, fragment_payload_len(whole->message_len, i));
         fragment_envelope(whole, i, piece);
     }
-    for (uint32_t i = 0; i < count; i++) {
-        size_t len = MESSAGE_ENVELOPE_LEN + (size_t)fragment_payload_len(whole->message_len, i);
-        queue(udp, asked, packet + (size_t)i * FRAGMENT_DATAGRAM, len);
-    }
+    size_t len = (size_t)whole->message_len + (size_t)count * MESSAGE_ENVELOPE_LEN;
+    udp_out_add(&udp->out, asked, bytes_of(packet, len), FRAGMENT_DATAGRAM);
     udp->reply_len += (size_t)count * FRAGMENT_DATAGRAM;
 }
 
@@ -125,8 +105,7 @@ static void answer(struct udp *udp, const struct exchange_scope *scope,
     if (!is_trusted && !may_answer(udp, &asked->peer)) {
         return;
     }
-    if (WORKER_REPLY_SIZE - udp->reply_len < ANSWER_ROOM ||
-        OUT_MAX - udp->out_count < FRAGMENT_COUNT_MAX) {
+    if (WORKER_REPLY_SIZE - udp->reply_len < ANSWER_ROOM || udp_out_is_full(&udp->out)) {
         send_out(udp);
     }
     uint8_t *room = udp->worker->reply + udp->reply_len;
@@ -137,7 +116,7 @@ static void answer(struct udp *udp, const struct exchange_scope *scope,
         return;
     }
     if (len <= FRAGMENT_DATAGRAM) {
-        queue(udp, asked, room, len);
+        udp_out_add(&udp->out, asked, bytes_of(room, len), 0);
         udp->reply_len += len;
     } else if (is_trusted || may_be_large(udp, &asked->peer, envelope.message_len)) {
         queue_pieces(udp, asked, room, &envelope);
@@ -200,13 +179,13 @@ static void take(struct udp *udp, const struct exchange_scope *scope,
     }
 }
 
-/* One batch; false when nothing waited. */
-static bool serve(struct udp *udp)
+/* One batch; how many datagrams waited. */
+static size_t serve(struct udp *udp)
 {
     struct metrics_slot *metrics = udp->worker->options.metrics;
     size_t count = net_udp_receive(udp->net, udp->in, BATCH);
     if (count == 0) {
-        return false;
+        return 0;
     }
     metrics_add(metrics, METRIC_udp_batches, 0, 1);
     metrics_add(metrics, METRIC_udp_datagrams_in, 0, (int64_t)count);
@@ -219,17 +198,24 @@ static bool serve(struct udp *udp)
         send_out(udp);
         worker_rest(udp->worker);
     }
-    return true;
+    return count;
 }
 
 static void udp_on_readable(void *context)
 {
-    (void)serve(context);
+    for (int i = 0; i < TURN_BATCHES_MAX && serve(context) == BATCH; i++) {
+    }
+}
+
+static void udp_on_writable(void *context)
+{
+    struct udp *udp = context;
+    udp_out_on_writable(&udp->out, net_now_ms(udp->worker->options.net));
 }
 
 void udp_flush(struct udp *udp)
 {
-    for (int i = 0; i < FLUSH_BATCHES_MAX && serve(udp); i++) {
+    for (int i = 0; i < FLUSH_BATCHES_MAX && serve(udp) > 0; i++) {
     }
 }
 
@@ -252,6 +238,7 @@ enum status udp_open(struct worker *worker, const struct net_address *address, s
         udp_close(udp);
         return status;
     }
+    udp_out_init(&udp->out, udp->net, udp_on_writable, worker->options.metrics);
     *out_udp = udp;
     return STATUS_OK;
 }
@@ -259,6 +246,7 @@ enum status udp_open(struct worker *worker, const struct net_address *address, s
 void udp_close(struct udp *udp)
 {
     if (udp != NULL) {
+        udp_out_done(&udp->out);
         net_udp_close(udp->net);
         free(udp->memory);
         free(udp);

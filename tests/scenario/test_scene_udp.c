@@ -234,6 +234,118 @@ static void batch_larger_than_one_read_is_answered_completely(void **state)
     scene_udp_close(udp);
 }
 
+/* A large answer to `id`, of which the sockets take `room` datagrams; how many pieces it has. */
+static size_t ask_for_pieces(struct scene *scene, struct scene_udp *udp, uint32_t id, size_t room)
+{
+    scene_udp_send(scene, udp, scene_request(scene, "88.1000/large", 0, id));
+    fake_world_udp_room(scene->world, room);
+    fake_world_run(scene->world);
+    return fragment_count(SCENE_LARGE + 100);
+}
+
+static void answer_cut_by_a_full_buffer_is_sent_to_its_end_when_there_is_room(void **state)
+{
+    struct scene *scene = *state;
+    struct scene_udp *udp = scene_udp_open(scene);
+    scene_trust(scene);
+    size_t pieces = ask_for_pieces(scene, udp, 21, 3);
+    assert_int_equal(udp->count, 3);
+    fake_world_udp_room(scene->world, 2);
+    fake_world_run(scene->world);
+    assert_int_equal(udp->count, 5);
+    fake_world_udp_free(scene->world);
+    fake_world_run(scene->world);
+    assert_int_equal(udp->count, pieces);
+    for (size_t i = 0; i < pieces; i++) {
+        struct envelope envelope;
+        assert_int_equal(envelope_decode(bytes_of(udp->got[i].data, udp->got[i].len), &envelope),
+                         STATUS_OK);
+        assert_int_equal(envelope.sequence, i);
+    }
+    assert_int_equal(scene_count(scene, METRIC_udp_datagrams_out), pieces);
+    assert_int_equal(scene_count(scene, METRIC_udp_send_refused), 0);
+    assert_int_equal(scene_count(scene, METRIC_udp_answers_cut), 0);
+    scene_udp_close(udp);
+}
+
+static void answers_behind_a_cut_one_wait_for_it_or_are_lost_whole(void **state)
+{
+    struct scene *scene = *state;
+    struct scene_udp *udp = scene_udp_open(scene);
+    scene_trust(scene);
+    scene_udp_send(scene, udp, scene_request(scene, "88.1000/large", 0, 31));
+    size_t pieces = ask_for_pieces(scene, udp, 32, 1);
+    assert_int_equal(scene_count(scene, METRIC_udp_send_refused), pieces); /* the second answer */
+    fake_world_udp_free(scene->world);
+    scene_udp_send(scene, udp, scene_request(scene, "88.1000/a", 0, 33));
+    fake_world_udp_room(scene->world, 0);
+    fake_world_run(scene->world);
+    assert_int_equal(scene_count(scene, METRIC_udp_send_refused), pieces + 1);
+    fake_world_udp_free(scene->world);
+    scene_udp_send(scene, udp, scene_request(scene, "88.1000/a", 0, 34));
+    fake_world_run(scene->world);
+    assert_int_equal(udp->count, pieces + 1);
+    assert_int_equal(scene_code(bytes_of(udp->got[pieces].data, udp->got[pieces].len), 34), 1);
+    assert_int_equal(scene_count(scene, METRIC_udp_answers_cut), 0);
+    scene_udp_close(udp);
+}
+
+static void rest_of_a_cut_answer_is_given_up_after_a_second_and_counted(void **state)
+{
+    struct scene *scene = *state;
+    struct scene_udp *udp = scene_udp_open(scene);
+    scene_trust(scene);
+    size_t pieces = ask_for_pieces(scene, udp, 41, 2);
+    fake_world_advance(scene->world, 1001);
+    fake_world_udp_free(scene->world);
+    fake_world_run(scene->world);
+    assert_int_equal(udp->count, 2);
+    assert_int_equal(scene_count(scene, METRIC_udp_answers_cut), 1);
+    assert_int_equal(scene_count(scene, METRIC_udp_send_refused), pieces - 2);
+    (void)ask_for_pieces(scene, udp, 42, pieces);
+    assert_int_equal(udp->count, pieces + 2);
+    scene_udp_close(udp);
+}
+
+static void answer_whose_first_piece_is_refused_sends_none(void **state)
+{
+    static const enum fake_fate fates[] = {FAKE_DELIVER, FAKE_REFUSE};
+    struct scene *scene = *state;
+    struct scene_udp *udp = scene_udp_open(scene);
+    scene_trust(scene);
+    fake_world_fates(scene->world, fates, 2); /* the request, the first piece */
+    size_t pieces = ask_for_pieces(scene, udp, 51, SCENE_DATAGRAMS_MAX);
+    assert_int_equal(udp->count, 0);
+    assert_int_equal(scene_count(scene, METRIC_udp_send_refused), pieces);
+    assert_int_equal(scene_count(scene, METRIC_udp_answers_cut), 0);
+    scene_udp_close(udp);
+}
+
+static void answer_refused_in_its_midst_is_counted_as_cut(void **state)
+{
+    static const enum fake_fate fates[] = {FAKE_DELIVER, FAKE_DELIVER, FAKE_REFUSE};
+    struct scene *scene = *state;
+    struct scene_udp *udp = scene_udp_open(scene);
+    scene_trust(scene);
+    fake_world_fates(scene->world, fates, 3);
+    size_t pieces = ask_for_pieces(scene, udp, 52, SCENE_DATAGRAMS_MAX);
+    assert_int_equal(udp->count, 1);
+    assert_int_equal(scene_count(scene, METRIC_udp_send_refused), pieces - 1);
+    assert_int_equal(scene_count(scene, METRIC_udp_answers_cut), 1);
+    scene_udp_close(udp);
+}
+
+static void rest_of_a_cut_answer_ends_with_its_socket(void **state)
+{
+    struct scene *scene = *state;
+    struct scene_udp *udp = scene_udp_open(scene);
+    scene_trust(scene);
+    (void)ask_for_pieces(scene, udp, 61, 2);
+    worker_drain(&scene->worker, 0);
+    assert_int_equal(scene_count(scene, METRIC_udp_answers_cut), 1);
+    scene_udp_close(udp);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, scene_open, scene_close)
 
 int main(void)
@@ -252,6 +364,12 @@ int main(void)
         CASE(what_is_no_request_gets_no_answer),
         CASE(answers_leave_from_the_address_that_was_asked),
         CASE(batch_larger_than_one_read_is_answered_completely),
+        CASE(answer_cut_by_a_full_buffer_is_sent_to_its_end_when_there_is_room),
+        CASE(answers_behind_a_cut_one_wait_for_it_or_are_lost_whole),
+        CASE(rest_of_a_cut_answer_is_given_up_after_a_second_and_counted),
+        CASE(answer_whose_first_piece_is_refused_sends_none),
+        CASE(answer_refused_in_its_midst_is_counted_as_cut),
+        CASE(rest_of_a_cut_answer_ends_with_its_socket),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
