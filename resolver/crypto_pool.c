@@ -79,7 +79,7 @@ static void *run(void *context)
         }
         (void)pthread_mutex_unlock(&pool->lock);
         job->work(job);
-        mailbox_post(job->home, &job->mail);
+        mailbox_post(job->home, job->mail);
         (void)pthread_mutex_lock(&pool->lock);
         pool->figures.done++;
     }
@@ -151,7 +151,7 @@ enum status crypto_pool_submit(struct crypto_pool *pool, struct crypto_job *job,
     (void)pthread_mutex_unlock(&pool->lock);
     if (status == STATUS_OK && is_done_here) {
         job->work(job);
-        mailbox_post(job->home, &job->mail);
+        mailbox_post(job->home, job->mail);
     }
     return status;
 }

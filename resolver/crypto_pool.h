@@ -4,8 +4,8 @@
  * derived keys.
  *
  * A job owns its bytes. Sources take turns: a bounded queue holds them in lanes by source, and one
- * lane has at most a quarter of it. A finished job comes home through its wait's mailbox
- * (parked.h). Submitting is for any thread.
+ * lane has at most a quarter of it. A finished job comes home as mail. Submitting is for any
+ * thread.
  */
 #pragma once
 
@@ -14,7 +14,7 @@
 struct crypto_pool;
 
 struct crypto_job {
-    struct mail mail; /* posted to `home` once the work is done; `opened` is set */
+    struct mail *mail; /* posted to `home` once the work is done; `opened` is set */
     struct mailbox *home;
     void (*work)(struct crypto_job *job); /* on a thread of the pool */
     struct crypto_job *next;              /* the pool's */

@@ -6,8 +6,11 @@
 #include "resolver/dispatch.h"
 
 #include "protocol/opcode.h"
+#include "resolver/op_auth.h"
+#include "resolver/op_login.h"
 #include "resolver/op_refusals.h"
 #include "resolver/op_resolve.h"
+#include "resolver/op_session.h"
 #include "resolver/op_siteinfo.h"
 
 static exchange_handler *handler_of(uint32_t opcode)
@@ -35,11 +38,6 @@ enum status dispatch_run(struct exchange *x)
     }
     if (row->transports == OPCODE_STREAM && x->transport == EXCHANGE_UDP) {
         return exchange_refuse(x, STATUS_PROTOCOL_ERROR, "this operation is not served over UDP");
-    }
-    /* A client may number its messages as it likes (§12.5); only a MAC claims a session. */
-    const struct credential *credential = &x->message.credential;
-    if (credential->is_present && bytes_equal(credential->type, BYTES_LITERAL("HS_MAC"))) {
-        return exchange_refuse(x, STATUS_SESSION_TIMEOUT, "");
     }
     return handler_of(opcode)(x);
 }

@@ -9,9 +9,12 @@
 #include "resolver/exchange.h"
 
 #include "protocol/body.h"
+#include "resolver/caller.h"
+#include "resolver/commit.h"
 #include "resolver/dispatch.h"
+#include "resolver/progress.h"
+#include "resolver/seal.h"
 
-#define NONCE_LEN 16
 #define MIXED_VERSION ((struct message_version){2, 3}) /* early errors: what every client reads */
 #define OWN_VERSION ((struct message_version){MESSAGE_VERSION_MAJOR, MESSAGE_VERSION_MINOR})
 
@@ -30,35 +33,35 @@ static bool knows_digest_flag(struct message_version version)
     return message_version_compare(version, (struct message_version){2, 1}) >= 0;
 }
 
-static uint32_t expiration(const struct exchange *x)
+static uint32_t expiration(const struct exchange_scope *scope)
 {
-    return (uint32_t)(x->scope->now_ms / 1000 + MESSAGE_EXPIRY_S);
+    return (uint32_t)(scope->now_ms / 1000 + MESSAGE_EXPIRY_S);
 }
 
-static void prepare_answer(struct exchange *x)
+void exchange_answer_head(const struct exchange_scope *scope, const struct envelope *asked,
+                          const struct header *header, struct envelope *out_envelope,
+                          struct header *out_header)
 {
-    const struct envelope *asked = &x->message.envelope;
-    const struct header *header = &x->message.header;
     struct message_version version = message_answer_version(asked);
     uint32_t flags = (header->flags & copied_flags) | MESSAGE_RECURSIVE;
-    if (x->scope->generation->is_primary) {
+    if (scope->generation->is_primary) {
         flags |= (uint32_t)MESSAGE_AUTHORITATIVE;
     }
     if (!knows_digest_flag(version)) {
         flags &= ~(uint32_t)MESSAGE_REQUEST_DIGEST;
     }
-    x->answer_envelope = (struct envelope){
+    *out_envelope = (struct envelope){
         .version = version,
         .suggested = OWN_VERSION,
         .session_id = asked->session_id,
         .request_id = asked->request_id,
     };
-    x->answer_header = (struct header){
+    *out_header = (struct header){
         .opcode = header->opcode,
         .flags = flags,
-        .site_serial = x->scope->generation->site_serial,
+        .site_serial = scope->generation->site_serial,
         .recursion_count = header->recursion_count,
-        .expiration = expiration(x),
+        .expiration = expiration(scope),
     };
 }
 
@@ -76,7 +79,7 @@ static void prepare_early_answer(struct exchange *x, const struct envelope *aske
         .opcode = opcode,
         .flags = early_flags,
         .site_serial = MESSAGE_SERIAL_UNKNOWN,
-        .expiration = expiration(x),
+        .expiration = expiration(x->scope),
     };
 }
 
@@ -122,33 +125,26 @@ enum status exchange_refuse(struct exchange *x, enum status outcome, const char 
     return exchange_close(x, marks);
 }
 
-/* Never 0 (no session), never negative: clients keep it in a signed word. */
-static uint32_t fresh_challenge_id(const struct exchange *x)
-{
-    uint32_t id = 0;
-    while (id == 0) {
-        x->scope->random(&id, sizeof(id));
-        id &= INT32_MAX;
-    }
-    return id;
-}
-
 enum status exchange_challenge(struct exchange *x)
 {
-    uint8_t nonce[NONCE_LEN];
-    x->scope->random(nonce, sizeof(nonce));
     struct message_version version = x->answer_envelope.version;
-    x->answer_envelope.session_id = fresh_challenge_id(x);
+    struct body_challenge challenge;
+    uint8_t nonce[SESSION_NONCE_LEN];
+    if (!digest_request(x, &challenge.digest)) {
+        return exchange_refuse(x, STATUS_ERROR, "");
+    }
+    x->scope->random(nonce, sizeof(nonce));
+    enum status status =
+        caller_keep_challenge(x, &challenge.digest, nonce, &x->answer_envelope.session_id);
+    if (status != STATUS_OK) {
+        return exchange_refuse(x, status, "");
+    }
+    challenge.nonce = bytes_of(nonce, sizeof(nonce));
     if (knows_digest_flag(version)) {
         x->answer_header.flags |= MESSAGE_REQUEST_DIGEST;
     }
-    struct body_challenge challenge = {.nonce = bytes_of(nonce, sizeof(nonce))};
     struct message_marks marks = open_answer(x, STATUS_AUTHENTICATION_NEEDED);
-    if (digest_request(x, &challenge.digest)) {
-        body_challenge_encode(&x->reply, version, &challenge);
-    } else {
-        x->reply.failed = true;
-    }
+    body_challenge_encode(&x->reply, version, &challenge);
     return exchange_close(x, marks);
 }
 
@@ -189,13 +185,31 @@ static enum status judge_envelope(const struct exchange *x, const struct envelop
         *out_text = "pieces are not accepted over TCP";
         return STATUS_PROTOCOL_ERROR;
     }
-    if (asked->is_encrypted) { /* §14 rows 7, 8: ids are signed words to clients */
-        bool names_session = asked->session_id > 0 && asked->session_id <= INT32_MAX;
-        *out_text = "";
-        return names_session ? STATUS_SESSION_TIMEOUT : STATUS_SESSION_FAILED;
-    }
     *out_text = "malformed message";
     return STATUS_OK;
+}
+
+static bool is_parked(const struct exchange *x)
+{
+    return x->progress != NULL && x->progress->parked != NULL;
+}
+
+/* The message, decrypted and decoded. */
+static enum status open_request(struct exchange *x, const struct envelope *asked,
+                                const char **out_text)
+{
+    struct bytes packet = x->request;
+    enum status status = judge_envelope(x, asked, out_text);
+    if (status == STATUS_OK && asked->is_encrypted) {
+        *out_text = "";
+        status = caller_decrypt(x, asked, &packet);
+    }
+    if (status == STATUS_OK) {
+        status = message_decode(packet, &x->message);
+        /* One word for all that is wrong with what was encrypted (§14 rows 9, 10). */
+        status = status != STATUS_OK && asked->is_encrypted ? STATUS_SESSION_FAILED : status;
+    }
+    return status;
 }
 
 static enum status answer(struct exchange *x)
@@ -211,16 +225,27 @@ static enum status answer(struct exchange *x)
         return STATUS_DROP;
     }
     const char *text;
-    enum status status = judge_envelope(x, &asked, &text);
-    if (status == STATUS_OK) {
-        status = message_decode(x->request, &x->message);
+    enum status status = open_request(x, &asked, &text);
+    if (status == STATUS_OK && x->message.header.response_code != 0) {
+        return STATUS_DROP;
     }
     if (status != STATUS_OK) {
         prepare_early_answer(x, &asked, opcode);
         return exchange_refuse(x, status, text);
     }
-    metrics_add(x->scope->metrics, METRIC_operations, metrics_opcode_label(opcode), 1);
-    prepare_answer(x);
+    if (!is_parked(x)) {
+        metrics_add(x->scope->metrics, METRIC_operations,
+                    metrics_opcode_label(x->message.header.opcode), 1);
+    }
+    exchange_answer_head(x->scope, &x->message.envelope, &x->message.header, &x->answer_envelope,
+                         &x->answer_header);
+    if (is_parked(x) && parked_is_late(x->progress->parked)) {
+        return exchange_refuse(x, STATUS_SERVER_BUSY, "");
+    }
+    if (!caller_admit(x, &status)) {
+        return status;
+    }
+    commit_take_home(x);
     return dispatch_run(x);
 }
 
@@ -230,24 +255,67 @@ static void rewind_reply(struct exchange *x, uint8_t *start)
     x->reply.failed = false;
 }
 
-enum status exchange_run(struct exchange *x)
+/* Its answer, ready to leave. */
+static enum status run(struct exchange *x)
 {
-    struct metrics_slot *metrics = x->scope->metrics;
-    metrics_add(metrics, METRIC_requests, x->transport, 1);
-    metrics_add(metrics, METRIC_request_bytes, x->transport, (int64_t)x->request.len);
     uint8_t *start = x->reply.at;
-    enum status status = answer(x);
+    enum status status;
+    if (seal_take_signed(x, &status)) {
+        return status;
+    }
+    status = answer(x);
     if (status == STATUS_NO_ROOM) {
         rewind_reply(x, start);
         status = exchange_refuse(x, STATUS_ERROR, "the answer does not fit a message");
     }
-    if (status != STATUS_OK) {
+    if (status == STATUS_OK || status == STATUS_MORE) {
+        status = seal_answer(x, start, status);
+    }
+    if (status != STATUS_OK && status != STATUS_MORE) {
         rewind_reply(x, start);
+    }
+    return status;
+}
+
+/* What it remembered is given back, but for the answer that others may ask for again. */
+static void end(struct exchange *x, enum status status, struct bytes answer)
+{
+    struct progress *progress = x->progress;
+    if (progress == NULL) {
+        return;
+    }
+    struct parked *parked = progress->parked;
+    caller_leave(x, status == STATUS_OK ? answer : BYTES_NONE);
+    x->progress = NULL;
+    progress_free(progress);
+    if (parked != NULL) {
+        parked_discard(parked);
+    }
+}
+
+enum status exchange_run(struct exchange *x)
+{
+    struct metrics_slot *metrics = x->scope->metrics;
+    if (!is_parked(x)) {
+        metrics_add(metrics, METRIC_requests, x->transport, 1);
+        metrics_add(metrics, METRIC_request_bytes, x->transport, (int64_t)x->request.len);
+    }
+    uint8_t *start = x->reply.at;
+    enum status status = run(x);
+    if (status == STATUS_PENDING) {
+        return status;
+    }
+    struct bytes answer = bytes_of(start, (size_t)(x->reply.at - start));
+    if (status == STATUS_OK || status == STATUS_MORE) {
+        metrics_add(metrics, METRIC_answers, metrics_code_label(status_wire_code(x->outcome)), 1);
+        metrics_add(metrics, METRIC_answer_bytes, x->transport, (int64_t)answer.len);
+    } else {
+        status = STATUS_DROP;
         x->outcome = STATUS_DROP;
         metrics_add(metrics, METRIC_dropped, x->transport, 1);
-        return STATUS_DROP;
     }
-    metrics_add(metrics, METRIC_answers, metrics_code_label(status_wire_code(x->outcome)), 1);
-    metrics_add(metrics, METRIC_answer_bytes, x->transport, x->reply.at - start);
-    return STATUS_OK;
+    if (status != STATUS_MORE) {
+        end(x, status, answer);
+    }
+    return status;
 }

@@ -32,6 +32,7 @@ struct generation {
 };
 
 struct exchange_services;
+struct hot_path;
 struct login;
 struct progress;
 struct stream;
@@ -45,6 +46,7 @@ struct exchange_scope {
     struct arena *arena;                   /* reset by the worker between exchanges */
     void (*random)(void *out, size_t len); /* unpredictable bytes; scenario tests bring their own */
     int64_t now_ms;                        /* wall clock of this batch */
+    struct hot_path *hot;                  /* NULL: no answer is kept in memory */
     const struct exchange_services *services; /* NULL: nothing can be kept or waited for */
 };
 
@@ -76,6 +78,12 @@ struct exchange {
  * PENDING: it is parked and will be run again (parked.h). MORE: an answer stands in `reply`, and it
  * is parked to tell the rest. */
 enum status exchange_run(struct exchange *x);
+
+/* How every answer begins that decoded well: ids, version, flags, serial, expiration. The response
+ * code is the caller's. */
+void exchange_answer_head(const struct exchange_scope *scope, const struct envelope *asked,
+                          const struct header *header, struct envelope *out_envelope,
+                          struct header *out_header);
 
 /* --- for handlers (op_*.c) ------------------------------------------------------------------- */
 

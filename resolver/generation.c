@@ -4,6 +4,7 @@
  */
 #include "resolver/generation.h"
 
+#include <openssl/evp.h>
 #include <stdlib.h>
 
 #include "protocol/site.h"
@@ -112,6 +113,7 @@ void generation_free(struct generation *generation)
     if (generation != NULL) {
         free((void *)(uintptr_t)generation->site.data);
         free((void *)(uintptr_t)generation->trusted);
+        EVP_PKEY_free(generation->site_key);
         free(generation);
     }
 }

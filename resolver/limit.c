@@ -34,6 +34,10 @@ static const struct {
                              "limits.first_request"},
     [LIMIT_MESSAGE] = {METRIC_tcp_slow_messages, "connection closed, its message is late",
                        "limits.message"},
+    [LIMIT_PARKED] = {METRIC_parked_refused, "request answered busy, too many wait",
+                      "limits.parked, limits.parked_bytes or limits.parked_per_source"},
+    [LIMIT_CERTIFIED] = {METRIC_certified_refused, "answer not signed", "limits.certified"},
+    [LIMIT_VERIFY] = {METRIC_verify_refused, "question about an answer refused", "limits.verify"},
 };
 
 void limit_hit(const struct worker *worker, enum limit limit, const struct net_address *peer)

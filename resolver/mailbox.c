@@ -16,9 +16,8 @@ struct mailbox {
     void *owner;
 };
 
-static void mailbox_on_wake(void *context)
+void mailbox_open_all(struct mailbox *mailbox)
 {
-    struct mailbox *mailbox = context;
     void *owner = mailbox->owner;
     (void)pthread_mutex_lock(&mailbox->lock);
     struct mail *mail = mailbox->first;
@@ -30,6 +29,11 @@ static void mailbox_on_wake(void *context)
         mail->opened(mail, owner);
         mail = next;
     }
+}
+
+static void mailbox_on_wake(void *context)
+{
+    mailbox_open_all(context);
 }
 
 enum status mailbox_new(struct net *net, void *owner, struct mailbox **out_mailbox)

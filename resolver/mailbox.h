@@ -18,6 +18,9 @@ struct mailbox;
 
 enum status mailbox_new(struct net *net, void *owner, struct mailbox **out_mailbox);
 
+/* What is inside now, in order: after the loop has ended. The owner's thread. */
+void mailbox_open_all(struct mailbox *mailbox);
+
 /* Mail still inside is not opened. NULL is allowed. The owner's thread, after the last post. */
 void mailbox_free(struct mailbox *mailbox);
 

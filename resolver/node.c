@@ -19,6 +19,7 @@
 
 #include "resolver/generation.h"
 #include "resolver/net_socket.h"
+#include "resolver/site_key.h"
 #include "resolver/worker.h"
 
 #define PORT_TRIES 32
@@ -43,6 +44,10 @@ struct node {
     struct reassembly *reassembly;
     struct sources *sources;
     struct budget *budget;
+    struct sessions *sessions;
+    struct duplicates *duplicates;
+    struct tries *tries;
+    struct crypto_pool *pool;
     struct committer *committer;
     struct seat *seats;
     size_t seat_count;
@@ -219,6 +224,14 @@ static enum status open_all(struct node *node, struct fault *fault)
 
 /* --- making ---------------------------------------------------------------------------------- */
 
+/* Workers begin before the committer does, and end before it. */
+static enum status node_submit(void *context, struct change_set *set, committer_done *done,
+                               void *done_context)
+{
+    const struct node *node = context;
+    return committer_submit(node->committer, set, done, done_context);
+}
+
 static enum status make_seat(struct node *node, size_t index)
 {
     struct seat *seat = &node->seats[index];
@@ -233,6 +246,12 @@ static enum status make_seat(struct node *node, size_t index)
         .reassembly = node->reassembly,
         .sources = node->sources,
         .budget = node->budget,
+        .sessions = node->sessions,
+        .duplicates = node->duplicates,
+        .tries = node->tries,
+        .pool = node->pool,
+        .submit = node_submit,
+        .submit_context = node,
         .log = node->options.log,
         .worker_count = node->seat_count,
         .metrics = metrics_slot(node->metrics, index),
@@ -245,20 +264,69 @@ static enum status make_seat(struct node *node, size_t index)
     return status;
 }
 
-static enum status make_shared(struct node *node, struct fault *fault)
+static enum status start_pool(struct node *node, struct fault *fault)
 {
-    uint64_t seeds[3];
+    const struct settings *settings = node->options.settings;
+    struct crypto_pool_options options = {
+        .threads = settings->crypto_threads > 0 ? (size_t)settings->crypto_threads : usable_cores(),
+        .queue = (size_t)settings->crypto_queue,
+    };
+    sigset_t all;
+    sigset_t before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    enum status status = crypto_pool_start(&options, &node->pool);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return status == STATUS_OK ? STATUS_OK
+                               : fault_set(fault, status, "cannot start the crypto pool: %s",
+                                           status_english(status));
+}
+
+static bool make_tables(struct node *node)
+{
+    uint64_t seeds[5];
     node_random(seeds, sizeof(seeds));
     node->reassembly = reassembly_new(seeds[0]);
     node->sources = sources_new(seeds[1]);
     node->budget = budget_new(seeds[2]);
+    node->sessions = sessions_new(seeds[3], node_random);
+    node->tries = tries_new(seeds[4]);
+    node->duplicates = duplicates_new((size_t)node->options.settings->limits_repeated_bytes);
     node->seats = calloc(node->seat_count, sizeof(*node->seats));
-    if (node->reassembly == NULL || node->sources == NULL || node->budget == NULL ||
-        node->seats == NULL || metrics_new(node->seat_count, &node->metrics) != STATUS_OK) {
+    return node->reassembly != NULL && node->sources != NULL && node->budget != NULL &&
+           node->sessions != NULL && node->tries != NULL && node->duplicates != NULL &&
+           node->seats != NULL && metrics_new(node->seat_count, &node->metrics) == STATUS_OK;
+}
+
+/* A generation and the key it signs with. */
+static enum status make_generation(const struct node *node, const struct settings *settings,
+                                   uint64_t number, struct generation **out_generation,
+                                   struct fault *fault)
+{
+    struct generation *generation = NULL;
+    enum status status =
+        generation_new(settings, node->options.registry, number, &generation, fault);
+    if (status == STATUS_OK && node->options.site_key_path != NULL) {
+        status = site_key_load(node->options.site_key_path, &generation->site_key, fault);
+        status = status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    }
+    if (status != STATUS_OK) {
+        generation_free(generation);
+        return status;
+    }
+    *out_generation = generation;
+    return STATUS_OK;
+}
+
+static enum status make_shared(struct node *node, struct fault *fault)
+{
+    if (!make_tables(node)) {
         return fault_set(fault, STATUS_NO_MEMORY, "out of memory");
     }
-    return generation_new(node->options.settings, node->options.registry, 1, &node->generation,
-                          fault);
+    enum status status = start_pool(node, fault);
+    return status == STATUS_OK
+               ? make_generation(node, node->options.settings, 1, &node->generation, fault)
+               : status;
 }
 
 static enum status make_parts(struct node *node, struct fault *fault)
@@ -343,6 +411,10 @@ enum status node_start(const struct node_options *options, struct node **out_nod
         log_write(node->options.log, LOG_LEVEL_WARNING, "node",
                   "the store holds no site record; site information cannot be given");
     }
+    if (node->generation->site_key == NULL) {
+        log_write(node->options.log, LOG_LEVEL_WARNING, "node",
+                  "there is no key for answers; nothing is signed");
+    }
     *out_node = node;
     return STATUS_OK;
 }
@@ -364,7 +436,7 @@ enum status node_reload(struct node *node, const struct settings *settings, stru
 {
     struct generation *fresh = NULL;
     uint64_t number = node_generation(node) + 1;
-    enum status status = generation_new(settings, node->options.registry, number, &fresh, fault);
+    enum status status = make_generation(node, settings, number, &fresh, fault);
     if (status != STATUS_OK) {
         return status;
     }
@@ -412,6 +484,8 @@ void node_drain(struct node *node, int64_t timeout_ms)
     }
     committer_stop(node->committer);
     node->committer = NULL;
+    crypto_pool_stop(node->pool);
+    node->pool = NULL;
 }
 
 void node_free(struct node *node)
@@ -434,6 +508,10 @@ void node_free(struct node *node)
     reassembly_free(node->reassembly);
     sources_free(node->sources);
     budget_free(node->budget);
+    sessions_free(node->sessions);
+    duplicates_free(node->duplicates);
+    tries_free(node->tries);
+    crypto_pool_stop(node->pool);
     (void)pthread_cond_destroy(&node->adopted);
     (void)pthread_mutex_destroy(&node->lock);
     free(node);

@@ -19,6 +19,7 @@ struct node_options {
     const struct settings *settings; /* borrowed until the next reload or the end */
     struct registry *registry;       /* borrowed until node_free; opened for writing */
     struct log *log;                 /* borrowed until node_free */
+    const char *site_key_path; /* keys/site.pem, borrowed; NULL: answers are not signed */
     /* UDP and listening TCP sockets bound by somebody else; with any of them nothing is bound here
      * and the listen section of the settings has no say. Needed by node_start alone. */
     const int *given;
@@ -32,7 +33,7 @@ enum status node_start(const struct node_options *options, struct node **out_nod
                        struct fault *fault);
 
 /* Posts a new generation to every worker and returns once all have adopted it; then nobody reads
- * the old settings any more and the caller frees them. The site record is read again, too. */
+ * the old settings any more and the caller frees them. The site record and the key are read again, too. */
 enum status node_reload(struct node *node, const struct settings *settings, struct fault *fault);
 
 /* Stops accepting, lets answers in progress finish for up to `timeout_ms`, ends workers, then the

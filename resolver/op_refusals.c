@@ -144,51 +144,6 @@ enum status op_list_homed(struct exchange *x)
     return refuse_unidentified(x);
 }
 
-enum status op_answer(struct exchange *x)
-{
-    struct body_answer body;
-    if (body_answer_decode(x->message.body, &body) != STATUS_OK) {
-        return refuse_malformed(x);
-    }
-    return exchange_refuse(x, STATUS_AUTHENTICATION_TIMEOUT, "");
-}
-
-enum status op_verify(struct exchange *x)
-{
-    struct body_verify body;
-    if (body_verify_decode(x->message.body, &body) != STATUS_OK) {
-        return refuse_malformed(x);
-    }
-    return refuse_unserved(x);
-}
-
-enum status op_session_setup(struct exchange *x)
-{
-    struct body_session_setup body;
-    if (body_session_setup_decode(x->message.body, &body) != STATUS_OK) {
-        return refuse_malformed(x);
-    }
-    return refuse_unserved(x);
-}
-
-enum status op_session_terminate(struct exchange *x)
-{
-    struct bytes ignored;
-    if (body_handle_decode(x->message.body, true, &ignored) != STATUS_OK) {
-        return refuse_malformed(x);
-    }
-    return exchange_refuse(x, STATUS_SESSION_TIMEOUT, "");
-}
-
-enum status op_session_exchange(struct exchange *x)
-{
-    struct bytes encrypted_key;
-    if (body_exchange_key_decode(x->message.body, &encrypted_key) != STATUS_OK) {
-        return refuse_malformed(x);
-    }
-    return exchange_refuse(x, STATUS_SESSION_TIMEOUT, "");
-}
-
 static enum status refuse_named(struct exchange *x)
 {
     struct bytes ignored;
@@ -225,22 +180,4 @@ enum status op_dump_handles(struct exchange *x)
         return refuse_malformed(x);
     }
     return refuse_unserved(x);
-}
-
-enum status op_login_password(struct exchange *x)
-{
-    struct body_resolution body; /* user name and, as its only type, the password */
-    if (body_resolution_decode(x->message.body, &body) != STATUS_OK) {
-        return refuse_malformed(x);
-    }
-    return refuse_unserved(x);
-}
-
-enum status op_login(struct exchange *x)
-{
-    struct reference identity;
-    if (body_login_decode(x->message.body, &identity) != STATUS_OK) {
-        return refuse_malformed(x);
-    }
-    return exchange_challenge(x);
 }

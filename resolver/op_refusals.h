@@ -23,22 +23,8 @@ exchange_handler op_home;
 exchange_handler op_unhome;
 exchange_handler op_list_homed;
 
-/* 405: no challenge is kept, so every answer comes too late. */
-exchange_handler op_answer;
-/* 5: another server asks whether an answer is right. */
-exchange_handler op_verify;
-
-/* Sessions: set-up 5; terminating or keying one that does not exist 500. */
-exchange_handler op_session_setup;
-exchange_handler op_session_terminate;
-exchange_handler op_session_exchange;
-
 /* Replication and maintenance: 5. */
 exchange_handler op_next_txn_id;
 exchange_handler op_retrieve_log;
 exchange_handler op_dump_handles;
 exchange_handler op_backup;
-
-/* National logins: by password 5 (clear text, off), by key 402. */
-exchange_handler op_login_password;
-exchange_handler op_login;

@@ -27,6 +27,8 @@ enum wait_kind {
     WAIT_SIGN,  /* an answer gets its signature */
     WAIT_SETUP, /* a session key is agreed on */
     WAIT_FIRST, /* the same request is being answered already */
+    WAIT_AGAIN, /* for nothing: the decision is to be made anew */
+    WAIT_KINDS,
 };
 
 /* First member of what is waited for. */
@@ -46,8 +48,14 @@ struct wait {
 enum status wait_begin(struct exchange *x, struct wait *wait, enum wait_kind kind,
                        void (*free)(struct wait *wait));
 
+/* Parks the exchange without a wait: its connection will run it again. SERVER_BUSY as above. */
+enum status wait_stay(struct exchange *x);
+
 /* It could not be sent after all; it is the caller's again. */
 void wait_cancel(struct exchange *x, struct wait *wait);
+
+/* Instead of being sent anywhere it comes home with the table's next tick, a tenth of a second. */
+void wait_a_moment(struct exchange *x, struct wait *wait);
 
 /* The result of that kind, if it has come home. */
 struct wait *wait_result(const struct exchange *x, enum wait_kind kind);
@@ -69,11 +77,14 @@ void parked_table_free(struct parked_table *table);
 size_t parked_count(const struct parked_table *table);
 size_t parked_bytes(const struct parked_table *table);
 
-/* The exchange's status says that it is parked: true when its caller has nothing to free. */
-enum status parked_settle(struct exchange *x, enum status status);
-
 /* From now on results are only taken in: the worker is being taken down. */
 void parked_table_close(struct parked_table *table);
+
+/* The exchange that was parked here has come to its end. */
+void parked_discard(struct parked *parked);
+
+/* Over its time: it is to be answered 3. */
+bool parked_is_late(const struct parked *parked);
 
 /* --- for connections ----------------------------------------------------------------------------
  */

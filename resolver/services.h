@@ -12,6 +12,7 @@
 #include "resolver/mailbox.h"
 #include "resolver/parked.h"
 #include "resolver/session.h"
+#include "resolver/tries.h"
 
 /* committer_submit, or what a scenario test has in its place. */
 typedef enum status services_submit(void *context, struct change_set *set, committer_done *done,
@@ -20,6 +21,7 @@ typedef enum status services_submit(void *context, struct change_set *set, commi
 struct exchange_services {
     struct sessions *sessions;
     struct duplicates *duplicates;
+    struct tries *tries;
     struct crypto_pool *pool;
     struct parked_table *parked;
     struct mailbox *mailbox;

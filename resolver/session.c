@@ -537,18 +537,6 @@ void sessions_authenticate(struct sessions *sessions, uint32_t id)
     unlock_shard(shard);
 }
 
-enum status sessions_rekey(struct sessions *sessions, uint32_t id, const struct session_key *key)
-{
-    struct shard *shard = lock_shard(sessions, id);
-    struct kept_session *kept = find_session(shard, id);
-    if (kept != NULL) {
-        session_key_cleanse(&kept->session->key);
-        kept->session->key = *key;
-    }
-    unlock_shard(shard);
-    return kept != NULL ? STATUS_OK : STATUS_SESSION_TIMEOUT;
-}
-
 enum status sessions_close(struct sessions *sessions, uint32_t id)
 {
     struct shard *shard = lock_shard(sessions, id);

@@ -120,9 +120,6 @@ enum status sessions_next_counter(struct sessions *sessions, uint32_t id, uint32
 /* The session's identity has been proved. */
 void sessions_authenticate(struct sessions *sessions, uint32_t id);
 
-/* A new key and algorithm (402). */
-enum status sessions_rekey(struct sessions *sessions, uint32_t id, const struct session_key *key);
-
 /* SESSION_TIMEOUT: there was none. */
 enum status sessions_close(struct sessions *sessions, uint32_t id);
 

@@ -16,8 +16,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "resolver/frame.h"
 #include "resolver/limit.h"
+#include "resolver/stream_parts.h"
 
 #define READS_PER_TURN 4              /* then others get their turn */
 #define TURN_WORK (1u << 20)          /* bytes asked and answered, likewise: about a millisecond */
@@ -26,30 +26,6 @@
 #define INPUT_FIRST 512               /* most requests are shorter */
 #define OUTPUT_MAX MESSAGE_PACKET_MAX /* more bytes than this waiting: nothing is read */
 #define OUTPUT_PART_MIN (1u << 20)    /* of a worker; more than one connection can have waiting */
-#define NEVER INT64_MAX
-
-struct stream_listener {
-    struct worker *worker;
-    struct net_listener *net;
-};
-
-struct stream {
-    struct worker *worker;
-    struct stream *next;
-    struct stream *previous;
-    struct net_stream *net;
-    struct net_address peer;
-    struct net_timer *timer;
-    int64_t timer_ms;    /* when it fires: at the latest when the first of these is due */
-    int64_t deadline_ms; /* of the first request, of idleness, of the last answers */
-    int64_t message_ms;  /* a message that has begun must be complete then */
-    struct buffer input;
-    struct outbox outbox;
-    bool is_held;   /* not read because answers wait */
-    bool has_asked; /* a complete request has come: the idle time counts */
-    bool is_ending; /* nothing more is read: flush, then close */
-    bool is_dead;   /* nothing more can be written either */
-};
 
 /* One stay in the loop's hands: the answers made meanwhile stand in the worker's reply buffer. */
 struct turn {
@@ -88,6 +64,8 @@ static void stream_close(struct stream *stream)
     net_stream_close(stream->net);
     buffer_clear(&stream->input);
     outbox_clear(&stream->outbox, &worker->outboxes);
+    parked_list_orphan(&stream->parked);
+    login_leave(&stream->login);
     sources_leave(worker->options.sources, &stream->peer);
     metrics_add(worker->options.metrics, METRIC_tcp_connections, 0, -1);
     free(stream);
@@ -99,8 +77,7 @@ static int64_t due_ms(const struct stream *stream)
     return stream->deadline_ms < stream->message_ms ? stream->deadline_ms : stream->message_ms;
 }
 
-/* A due time that moves away leaves the timer alone; it finds out when it fires. */
-static void stream_arm(struct stream *stream, int64_t now_ms)
+void stream_arm(struct stream *stream, int64_t now_ms)
 {
     int64_t due = due_ms(stream);
     if (due < stream->timer_ms) {
@@ -109,11 +86,24 @@ static void stream_arm(struct stream *stream, int64_t now_ms)
     }
 }
 
-static void stream_on_timer(void *context)
+/* A complete request came, or the peer took bytes: the idle time begins anew. */
+static void stream_lives(struct stream *stream, int64_t now_ms)
+{
+    if (!stream->is_ending) {
+        stream->deadline_ms = now_ms + settings_of(stream)->limits_idle;
+        stream->has_asked = true;
+        stream_arm(stream, now_ms);
+    }
+}
+
+void stream_on_timer(void *context)
 {
     struct stream *stream = context;
     int64_t now_ms = now_of(stream);
-    stream->timer_ms = NEVER;
+    stream->timer_ms = STREAM_NEVER;
+    if (stream->parked.count > 0 && !stream->is_ending) {
+        stream_lives(stream, now_ms); /* it is we who are late */
+    }
     if (due_ms(stream) > now_ms) {
         stream_arm(stream, now_ms);
         return;
@@ -128,16 +118,6 @@ static void stream_on_timer(void *context)
     stream_close(stream);
 }
 
-/* A complete request came, or the peer took bytes: the idle time begins anew. */
-static void stream_lives(struct stream *stream, int64_t now_ms)
-{
-    if (!stream->is_ending) {
-        stream->deadline_ms = now_ms + settings_of(stream)->limits_idle;
-        stream->has_asked = true;
-        stream_arm(stream, now_ms);
-    }
-}
-
 /* The last answers must leave in the time a first request may take. */
 static void stream_end(struct stream *stream)
 {
@@ -145,7 +125,7 @@ static void stream_end(struct stream *stream)
         int64_t now_ms = now_of(stream);
         stream->is_ending = true;
         stream->deadline_ms = now_ms + settings_of(stream)->limits_first_request;
-        stream->message_ms = NEVER;
+        stream->message_ms = STREAM_NEVER;
         stream_arm(stream, now_ms);
     }
 }
@@ -154,8 +134,8 @@ static void stream_end(struct stream *stream)
 static void stream_watch_message(struct stream *stream, bool is_begun)
 {
     if (!is_begun) {
-        stream->message_ms = NEVER;
-    } else if (stream->message_ms == NEVER) {
+        stream->message_ms = STREAM_NEVER;
+    } else if (stream->message_ms == STREAM_NEVER) {
         int64_t now_ms = now_of(stream);
         stream->message_ms = now_ms + settings_of(stream)->limits_message;
         stream_arm(stream, now_ms);
@@ -175,7 +155,8 @@ static size_t output_part(const struct worker *worker)
 static bool is_blocked(const struct stream *stream)
 {
     size_t waiting = outbox_waiting(&stream->outbox);
-    return stream->outbox.answers >= (size_t)settings_of(stream)->limits_pipelined ||
+    return stream->outbox.answers + stream->parked.count >=
+               (size_t)settings_of(stream)->limits_pipelined ||
            waiting > OUTPUT_MAX ||
            (waiting > 0 && stream->worker->outboxes.bytes > output_part(stream->worker) / 2);
 }
@@ -242,20 +223,46 @@ static bool turn_may_answer(struct turn *turn)
     return !is_done && !is_blocked(stream);
 }
 
+/* What became of a request: `len` bytes of answer stand where the next one was to be written. */
+static void turn_answered(struct turn *turn, enum status status, size_t len)
+{
+    if (status == STATUS_OK || status == STATUS_MORE) {
+        turn->reply_len += len;
+        turn->work += len;
+        turn->answers++;
+    } else if (status != STATUS_PENDING) {
+        stream_end(turn->stream);
+    }
+}
+
 static void turn_answer(struct turn *turn, struct bytes request)
 {
     struct stream *stream = turn->stream;
+    const struct worker_asked asked = {
+        .transport = EXCHANGE_TCP,
+        .peer = stream->peer,
+        .request = request,
+        .route = {.stream = stream},
+    };
     size_t len = 0;
     turn->has_asked = true;
     turn->work += REQUEST_WORK + request.len;
-    if (worker_answer(&turn->scope, EXCHANGE_TCP, &stream->peer, request,
-                      stream->worker->reply + turn->reply_len, &len) != STATUS_OK) {
-        stream_end(stream);
-        return;
+    enum status status =
+        worker_answer(&turn->scope, &asked, stream->worker->reply + turn->reply_len, &len);
+    turn_answered(turn, status, len);
+}
+
+/* Lists go on while their peer takes them. */
+static void turn_continue(struct turn *turn)
+{
+    struct stream *stream = turn->stream;
+    while (stream->parked.more_count > 0 && turn_may_answer(turn)) {
+        size_t len = 0;
+        enum status status = parked_list_continue(&stream->parked, &turn->scope,
+                                                  stream->worker->reply + turn->reply_len, &len);
+        turn->work += REQUEST_WORK;
+        turn_answered(turn, status, len);
     }
-    turn->reply_len += len;
-    turn->work += len;
-    turn->answers++;
 }
 
 /* Answers every complete message in `data`; how many bytes are done with. */
@@ -351,8 +358,9 @@ static void turn_resume(struct turn *turn)
 {
     struct stream *stream = turn->stream;
     struct buffer *input = &stream->input;
-    if (input->len > 0 && turn_may_answer(turn)) {
+    if ((input->len > 0 || stream->parked.more_count > 0) && turn_may_answer(turn)) {
         if (worker_begin(stream->worker, &turn->scope)) {
+            turn_continue(turn);
             buffer_drop_start(input, turn_take(turn, bytes_of(input->data, input->len)));
         } else {
             stream->is_dead = true;
@@ -377,7 +385,7 @@ static void turn_has_asked(struct stream *stream)
 {
     int64_t now_ms = now_of(stream);
     stream_lives(stream, now_ms);
-    stream->message_ms = NEVER;
+    stream->message_ms = STREAM_NEVER;
     budget_prove(stream->worker->options.budget, &stream->peer, now_ms);
 }
 
@@ -385,7 +393,8 @@ static void turn_has_asked(struct stream *stream)
 static void stream_wait(struct stream *stream)
 {
     bool is_held = is_blocked(stream);
-    bool has_more = !stream->is_ending && has_request(stream);
+    bool has_more =
+        (!stream->is_ending && has_request(stream)) || (stream->parked.more_count > 0 && !is_held);
     bool may_read = !stream->is_ending && !is_held && !has_more;
     if (is_held && !stream->is_held) {
         limit_hit(stream->worker, LIMIT_PIPELINED, &stream->peer);
@@ -407,7 +416,8 @@ static void turn_finish(struct turn *turn)
     if (stream->input.len == 0 && worker_drops(stream->worker, stream->has_asked)) {
         stream_end(stream);
     }
-    if (stream->is_dead || (stream->is_ending && outbox_waiting(&stream->outbox) == 0)) {
+    bool is_done = outbox_waiting(&stream->outbox) == 0 && stream->parked.count == 0;
+    if (stream->is_dead || (stream->is_ending && is_done)) {
         discard(stream);
         stream_close(stream);
         return;
@@ -429,7 +439,7 @@ static void make_room(struct worker *worker)
     }
 }
 
-static void stream_on_readable(void *context)
+void stream_on_readable(void *context)
 {
     struct turn turn = {.stream = context};
     struct worker *worker = turn.stream->worker;
@@ -438,7 +448,7 @@ static void stream_on_readable(void *context)
     make_room(worker);
 }
 
-static void stream_on_writable(void *context)
+void stream_on_writable(void *context)
 {
     struct turn turn = {.stream = context};
     struct worker *worker = turn.stream->worker;
@@ -448,124 +458,30 @@ static void stream_on_writable(void *context)
     make_room(worker);
 }
 
-static void stream_on_failed(void *context, enum status status)
+void stream_on_failed(void *context, enum status status)
 {
     (void)status;
     stream_close(context);
 }
 
-/* --- accepting ------------------------------------------------------------------------------- */
-
-/* Counts the connection in; false: a limit is reached, which is told. */
-static bool may_connect(struct worker *worker, const struct net_address *peer)
+struct parked_list *stream_parked(struct stream *stream)
 {
-    const struct generation *generation = worker->generation;
-    bool is_trusted = sources_trust(peer, generation->trusted, generation->trusted_count);
-    struct sources_limits limits = {
-        .connections = (size_t)generation->settings->limits_connections,
-        .connections_per_source =
-            is_trusted ? SIZE_MAX : (size_t)generation->settings->limits_connections_per_source,
-    };
-    switch (sources_enter(worker->options.sources, peer, &limits)) {
-    case SOURCES_ENTERED:
-        return true;
-    case SOURCES_FULL:
-        limit_hit(worker, LIMIT_CONNECTIONS, peer);
-        break;
-    case SOURCES_SOURCE_FULL:
-        limit_hit(worker, LIMIT_CONNECTIONS_PER_SOURCE, peer);
-        break;
-    }
-    return false;
+    return &stream->parked;
 }
 
-/* The stream of an accepted connection, counted in already; NULL: no memory. */
-static struct stream *stream_new(struct worker *worker, struct net_stream *net)
+struct login *stream_login(struct stream *stream)
 {
-    struct stream *stream = calloc(1, sizeof(*stream));
-    if (stream == NULL ||
-        net_timer_new(worker->options.net, stream_on_timer, stream, &stream->timer) != STATUS_OK) {
-        free(stream);
-        return NULL;
-    }
-    stream->worker = worker;
-    stream->net = net;
-    stream->peer = net_stream_peer(net);
-    stream->timer_ms = NEVER;
-    stream->message_ms = NEVER;
-    stream->next = worker->streams;
-    if (stream->next != NULL) {
-        stream->next->previous = stream;
-    }
-    worker->streams = stream;
-    return stream;
+    return &stream->login;
 }
 
-static void stream_on_accepted(void *context, struct net_stream *net)
+void stream_answer_later(struct stream *stream, enum status status, struct bytes answer)
 {
-    static const struct net_stream_events events = {
-        .readable = stream_on_readable,
-        .writable = stream_on_writable,
-        .failed = stream_on_failed,
-    };
-    struct stream_listener *listener = context;
-    struct worker *worker = listener->worker;
-    struct metrics_slot *metrics = worker->options.metrics;
-    struct net_address peer = net_stream_peer(net);
-    if (!may_connect(worker, &peer)) {
-        net_stream_close(net);
-        return;
-    }
-    struct stream *stream = stream_new(worker, net);
-    if (stream == NULL) {
-        sources_leave(worker->options.sources, &peer);
-        metrics_add(metrics, METRIC_tcp_refused, 0, 1);
-        net_stream_close(net);
-        return;
-    }
-    metrics_add(metrics, METRIC_tcp_accepted, 0, 1);
-    metrics_add(metrics, METRIC_tcp_connections, 0, 1);
-    int64_t now_ms = now_of(stream);
-    stream->deadline_ms = now_ms + settings_of(stream)->limits_first_request;
-    stream_arm(stream, now_ms);
-    net_stream_set_events(net, &events, stream);
-    net_stream_want(net, true, false);
-}
-
-enum status stream_listen(struct worker *worker, const struct net_address *address,
-                          struct stream_listener **out_listener, struct fault *fault)
-{
-    struct stream_listener *listener = calloc(1, sizeof(*listener));
-    if (listener == NULL) {
-        return fault_set(fault, STATUS_NO_MEMORY, "out of memory");
-    }
-    listener->worker = worker;
-    enum status status = net_listen(worker->options.net, address, stream_on_accepted, listener,
-                                    &listener->net, fault);
-    if (status != STATUS_OK) {
-        free(listener);
-        return status;
-    }
-    *out_listener = listener;
-    return STATUS_OK;
-}
-
-void stream_listener_close(struct stream_listener *listener)
-{
-    if (listener != NULL) {
-        net_listener_close(listener->net);
-        free(listener);
-    }
-}
-
-struct net_address stream_listener_local(const struct stream_listener *listener)
-{
-    return net_listener_local(listener->net);
-}
-
-void stream_listener_flush(struct stream_listener *listener)
-{
-    net_listener_flush(listener->net);
+    struct worker *worker = stream->worker;
+    struct turn turn = {.stream = stream};
+    assert(answer.len == 0 || answer.data == worker->reply);
+    turn_answered(&turn, status, answer.len);
+    turn_finish(&turn);
+    make_room(worker);
 }
 
 void stream_drain_all(struct worker *worker)

@@ -24,5 +24,14 @@ void stream_drain_all(struct worker *worker);
 /* At once. */
 void stream_close_all(struct worker *worker);
 
+/* --- for requests that wait ---------------------------------------------------------------------
+ */
+struct parked_list *stream_parked(struct stream *stream);
+struct login *stream_login(struct stream *stream);
+
+/* The end of a run that began after its request's turn: `answer` stands in the worker's reply
+ * buffer. DROP ends the connection. The stream may be gone afterwards. */
+void stream_answer_later(struct stream *stream, enum status status, struct bytes answer);
+
 /* Memory that unfinished requests of this worker take. */
 size_t stream_input_bytes(const struct worker *worker);

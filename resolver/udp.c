@@ -97,6 +97,23 @@ static bool may_be_large(const struct udp *udp, const struct net_address *peer, 
     return false;
 }
 
+/* `data` is the start of ANSWER_ROOM bytes and holds a packet of `len`. */
+static void queue_answer(struct udp *udp, const struct net_datagram *asked, uint8_t *data,
+                         size_t len)
+{
+    struct envelope envelope;
+    if (envelope_decode(bytes_of(data, len), &envelope) != STATUS_OK) {
+        return;
+    }
+    if (len <= FRAGMENT_DATAGRAM) {
+        udp_out_add(&udp->out, asked, bytes_of(data, len), 0);
+        udp->reply_len += len;
+    } else if (is_trusted_peer(udp, &asked->peer) ||
+               may_be_large(udp, &asked->peer, envelope.message_len)) {
+        queue_pieces(udp, asked, data, &envelope);
+    }
+}
+
 /* What a flood asks is judged before anything is looked up; how large an answer is, after. */
 static void answer(struct udp *udp, const struct exchange_scope *scope,
                    const struct net_datagram *asked, struct bytes request)
@@ -109,17 +126,15 @@ static void answer(struct udp *udp, const struct exchange_scope *scope,
         send_out(udp);
     }
     uint8_t *room = udp->worker->reply + udp->reply_len;
-    size_t len;
-    struct envelope envelope;
-    if (worker_answer(scope, EXCHANGE_UDP, &asked->peer, request, room, &len) != STATUS_OK ||
-        envelope_decode(bytes_of(room, len), &envelope) != STATUS_OK) {
-        return;
-    }
-    if (len <= FRAGMENT_DATAGRAM) {
-        udp_out_add(&udp->out, asked, bytes_of(room, len), 0);
-        udp->reply_len += len;
-    } else if (is_trusted || may_be_large(udp, &asked->peer, envelope.message_len)) {
-        queue_pieces(udp, asked, room, &envelope);
+    size_t len = 0;
+    const struct worker_asked exchange = {
+        .transport = EXCHANGE_UDP,
+        .peer = asked->peer,
+        .request = request,
+        .route = {.udp = udp, .local = asked->local},
+    };
+    if (worker_answer(scope, &exchange, room, &len) == STATUS_OK) {
+        queue_answer(udp, asked, room, len);
     }
 }
 
@@ -211,6 +226,20 @@ static void udp_on_writable(void *context)
 {
     struct udp *udp = context;
     udp_out_on_writable(&udp->out, net_now_ms(udp->worker->options.net));
+}
+
+void udp_answer_later(struct worker *worker, const struct exchange_route *route,
+                      const struct net_address *peer, struct bytes answer)
+{
+    for (size_t i = 0; i < worker->udp_count; i++) {
+        struct udp *udp = worker->udps[i];
+        if (udp == route->udp) { /* it is still open */
+            const struct net_datagram asked = {.peer = *peer, .local = route->local};
+            udp->now_ms = net_now_ms(worker->options.net);
+            queue_answer(udp, &asked, worker->reply, answer.len);
+            send_out(udp);
+        }
+    }
 }
 
 void udp_flush(struct udp *udp)

@@ -19,3 +19,8 @@ struct net_address udp_local(const struct udp *udp);
 
 /* Answers what waits in the socket now; for a drain. */
 void udp_flush(struct udp *udp);
+
+/* The answer to a request that waited stands at the start of the worker's reply buffer; it is not
+ * sent when the socket it came to has been closed. */
+void udp_answer_later(struct worker *worker, const struct exchange_route *route,
+                      const struct net_address *peer, struct bytes answer);

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "resolver/hot_path.h"
 #include "resolver/stream.h"
 #include "resolver/udp.h"
 
@@ -35,13 +36,30 @@ static void worker_on_timer(void *context)
     }
     size_t expired = reassembly_sweep(worker->options.reassembly, net_now_ms(worker->options.net));
     metrics_add(worker->options.metrics, METRIC_reassembly_expired, 0, (int64_t)expired);
+    if (worker->options.sessions != NULL) {
+        sessions_sweep(worker->options.sessions, net_wall_ms(worker->options.net));
+    }
     net_timer_start(worker->timer, SWEEP_MS);
+}
+
+/* Answers are kept for one generation of settings. */
+static void renew_hot_path(struct worker *worker)
+{
+    const struct worker_options *options = &worker->options;
+    uint64_t bytes = (uint64_t)worker->generation->settings->workers_hot_set;
+    hot_path_free(worker->hot);
+    if (hot_path_new(bytes, options->registry, options->metrics, &worker->hot) != STATUS_OK &&
+        options->log != NULL) {
+        log_write(options->log, LOG_LEVEL_WARNING, "worker",
+                  "no memory for workers.hot_set; every answer is read from the store");
+    }
 }
 
 static enum status make_parts(struct worker *worker)
 {
     const struct worker_options *options = &worker->options;
     worker->arena = arena_new(ARENA_FIRST, ARENA_MAX);
+    renew_hot_path(worker);
     worker->reply = malloc(WORKER_REPLY_SIZE);
     worker->scratch = malloc(WORKER_SCRATCH_SIZE);
     if (worker->arena == NULL || worker->reply == NULL || worker->scratch == NULL) {
@@ -54,6 +72,20 @@ static enum status make_parts(struct worker *worker)
     if (status == STATUS_OK) {
         status = net_timer_new(options->net, worker_on_timer, worker, &worker->timer);
     }
+    if (status == STATUS_OK) {
+        status = parked_table_new(worker, &worker->parked);
+    }
+    worker->services = (struct exchange_services){
+        .sessions = options->sessions,
+        .duplicates = options->duplicates,
+        .tries = options->tries,
+        .pool = options->pool,
+        .parked = worker->parked,
+        .mailbox = worker->mailbox,
+        .submit = options->submit,
+        .submit_context = options->submit_context,
+        .worker = worker,
+    };
     return status;
 }
 
@@ -92,9 +124,15 @@ void worker_done(struct worker *worker)
 {
     close_listeners(worker);
     stream_close_all(worker);
+    if (worker->parked != NULL) {
+        parked_table_close(worker->parked);
+        mailbox_open_all(worker->mailbox);
+        parked_table_free(worker->parked);
+    }
     net_timer_free(worker->timer);
     mailbox_free(worker->mailbox);
     snapshot_free(worker->snapshot);
+    hot_path_free(worker->hot);
     arena_free(worker->arena);
     free(worker->reply);
     free(worker->scratch);
@@ -139,6 +177,7 @@ void worker_post(struct worker *worker, struct mail *mail)
 void worker_adopt(struct worker *worker, const struct generation *generation)
 {
     worker->generation = generation;
+    renew_hot_path(worker);
     metrics_add(worker->options.metrics, METRIC_reloads, 0, 1);
 }
 
@@ -166,7 +205,9 @@ bool worker_drops(const struct worker *worker, bool has_asked)
 
 void worker_stream_ended(struct worker *worker)
 {
-    if (worker->is_draining && worker->streams == NULL) {
+    bool is_idle =
+        worker->streams == NULL && (worker->parked == NULL || parked_count(worker->parked) == 0);
+    if (worker->is_draining && is_idle) {
         net_stop(worker->options.net);
     }
 }
@@ -184,24 +225,28 @@ bool worker_begin(struct worker *worker, struct exchange_scope *out_scope)
         .arena = worker->arena,
         .random = worker->options.random,
         .now_ms = net_wall_ms(worker->options.net),
+        .hot = worker->hot,
+        .services = worker->options.sessions == NULL ? NULL : &worker->services,
     };
     return true;
 }
 
-enum status worker_answer(const struct exchange_scope *scope, enum exchange_transport transport,
-                          const struct net_address *peer, struct bytes request, uint8_t *room,
-                          size_t *out_len)
+enum status worker_answer(const struct exchange_scope *scope, const struct worker_asked *asked,
+                          uint8_t *room, size_t *out_len)
 {
+    struct stream *stream = asked->route.stream;
     struct exchange exchange = {
         .scope = scope,
-        .transport = transport,
-        .peer = *peer,
-        .request = request,
+        .transport = asked->transport,
+        .peer = asked->peer,
+        .request = asked->request,
         .reply = wire_write(room, MESSAGE_PACKET_MAX),
+        .route = asked->route,
+        .login = stream == NULL ? NULL : stream_login(stream),
     };
     arena_reset(scope->arena);
     enum status status = exchange_run(&exchange);
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK || status == STATUS_MORE) {
         *out_len = wire_wrote(&exchange.reply).len;
     }
     return status;

@@ -14,6 +14,8 @@
 #include "resolver/mailbox.h"
 #include "resolver/outbox.h"
 #include "resolver/reassembly.h"
+#include "resolver/seal.h"
+#include "resolver/services.h"
 #include "resolver/sources.h"
 
 #define WORKER_LISTENS_MAX 64 /* addresses x transports */
@@ -31,6 +33,12 @@ struct worker_options {
     struct reassembly *reassembly;
     struct sources *sources;
     struct budget *budget;
+    struct sessions *sessions;     /* NULL: nothing is kept over a request (resolution alone) */
+    struct duplicates *duplicates; /* with sessions */
+    struct tries *tries;           /* with sessions */
+    struct crypto_pool *pool;      /* with sessions */
+    services_submit *submit;       /* NULL: nothing can be written */
+    void *submit_context;
     struct metrics_slot *metrics;
     struct log *log; /* NULL: limits are counted only */
     const struct generation *generation;
@@ -44,6 +52,7 @@ struct worker {
     const struct generation *generation;
     struct snapshot *snapshot;
     struct arena *arena;
+    struct hot_path *hot; /* NULL: switched off */
     struct mailbox *mailbox;
     struct net_timer *timer; /* sweep while serving, then the drain's deadline */
     uint8_t *reply;          /* WORKER_REPLY_SIZE: answers of one turn */
@@ -54,6 +63,9 @@ struct worker {
     size_t listener_count;
     struct stream *streams;      /* open connections */
     struct outbox_list outboxes; /* of those, with answers that wait */
+    struct parked_table *parked;
+    struct exchange_services services;
+    struct seal_budget certified;
     bool is_draining;
     bool is_last_call_over; /* the drain's: see worker_drops */
     int64_t drain_left_ms;  /* from then on */
@@ -86,10 +98,19 @@ void worker_drain(struct worker *worker, int64_t timeout_ms);
  * can be had (counted); nothing can be answered now. */
 bool worker_begin(struct worker *worker, struct exchange_scope *out_scope);
 
-/* Runs one exchange; its answer is written to `room`, MESSAGE_PACKET_MAX bytes. OK, or DROP. */
-enum status worker_answer(const struct exchange_scope *scope, enum exchange_transport transport,
-                          const struct net_address *peer, struct bytes request, uint8_t *room,
-                          size_t *out_len);
+/* What a transport has to tell about a request. */
+struct worker_asked {
+    enum exchange_transport transport;
+    struct net_address peer;
+    struct bytes request;
+    struct exchange_route route;
+};
+
+/* Runs one exchange; its answer is written to `room`, MESSAGE_PACKET_MAX bytes. OK; MORE: and the
+ * connection's parked_list_continue tells the rest; PENDING: the answer comes later, to the route;
+ * DROP. */
+enum status worker_answer(const struct exchange_scope *scope, const struct worker_asked *asked,
+                          uint8_t *room, size_t *out_len);
 
 /* Before going back to the loop. */
 void worker_rest(struct worker *worker);
@@ -98,5 +119,5 @@ void worker_rest(struct worker *worker);
  * made a moment ago, and its first request may be on its way: it gets a little time. */
 bool worker_drops(const struct worker *worker, bool has_asked);
 
-/* A connection has ended; the last one ends a drain. */
+/* A connection or a parked exchange has ended; the last one ends a drain. */
 void worker_stream_ended(struct worker *worker);

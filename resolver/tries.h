@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How often something may be tried a minute, by whatever it is tried with (protocol.md §14 row 66).
+ *
+ * One table for all workers, of fixed size whoever asks: atomic counters found by a hash. Those who
+ * share one share its tries. Any thread.
+ */
+#pragma once
+
+#include "protocol/bytes.h"
+
+struct tries;
+
+/* `seed` makes it unpredictable who shares a counter. NULL: no memory. */
+struct tries *tries_new(uint64_t seed);
+void tries_free(struct tries *tries);
+
+/* Takes one of `limit` a minute; false: there is none left. `kind` keeps uses apart. */
+bool tries_take(struct tries *tries, unsigned kind, struct bytes name, int64_t limit,
+                int64_t now_ms);
