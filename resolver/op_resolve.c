@@ -8,6 +8,7 @@
 #include "resolver/op_resolve.h"
 
 #include "protocol/selection.h"
+#include "resolver/hot_path.h"
 #include "resolver/lookup.h"
 
 /* No record has more values, so longer lists can only be meant to burn time. */
@@ -64,6 +65,7 @@ static enum status measure(struct bytes stored, const struct selection *selectio
 static enum status answer_straight(struct exchange *x, struct bytes name, struct bytes stored)
 {
     metrics_add(x->scope->metrics, METRIC_straight_answers, 0, 1);
+    hot_keep(x->scope, name, stored);
     struct message_marks marks = exchange_open(x, STATUS_OK);
     wire_put_bytes(&x->reply, name);
     wire_put_raw(&x->reply, stored);

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Sweeps over the hot set, answers from it (hot_path.h).
+ */
+#include "resolver/hot_path.h"
+
+#include <stdlib.h>
+
+#include "protocol/opcode.h"
+#include "registry/freshness.h"
+
+#define REQUEST_ID_AT 4 /* session and request id stand side by side */
+#define MESSAGE_LEN_AT 16
+#define BODY_LEN_AT (MESSAGE_ENVELOPE_LEN + MESSAGE_HEADER_LEN - 4)
+#define CREDENTIAL_LEN 4 /* its length, 0 */
+
+struct hot_path {
+    struct hot_set *set;
+    const struct freshness *freshness;
+    struct metrics_slot *metrics;
+    struct hot_set_figures told; /* to the metrics */
+};
+
+enum status hot_path_new(uint64_t bytes, const struct registry *registry,
+                         struct metrics_slot *metrics, struct hot_path **out_path)
+{
+    const struct freshness *freshness = registry_freshness(registry);
+    *out_path = NULL;
+    if (bytes == 0 || freshness == NULL) {
+        return STATUS_OK;
+    }
+    struct hot_path *path = calloc(1, sizeof(*path));
+    struct hot_set *set = hot_set_new(bytes);
+    if (path == NULL || set == NULL) {
+        free(path);
+        hot_set_free(set);
+        return STATUS_NO_MEMORY;
+    }
+    path->set = set;
+    path->freshness = freshness;
+    path->metrics = metrics;
+    *out_path = path;
+    return STATUS_OK;
+}
+
+static void tell(struct hot_path *path, struct hot_set_figures now)
+{
+    struct metrics_slot *metrics = path->metrics;
+    struct hot_set_figures *told = &path->told;
+    metrics_add(metrics, METRIC_hot_entries, 0, (int64_t)(now.entries - told->entries));
+    metrics_add(metrics, METRIC_hot_bytes, 0, (int64_t)(now.bytes - told->bytes));
+    metrics_add(metrics, METRIC_hot_evictions, 0, (int64_t)(now.evictions - told->evictions));
+    *told = now;
+}
+
+void hot_path_free(struct hot_path *path)
+{
+    if (path != NULL) {
+        tell(path, (struct hot_set_figures){.evictions = path->told.evictions});
+        hot_set_free(path->set);
+        free(path);
+    }
+}
+
+void hot_begin(struct hot_turn *turn, const struct exchange_scope *scope,
+               enum exchange_transport transport)
+{
+    turn->path = scope->hot;
+    if (turn->path == NULL) {
+        return;
+    }
+    turn->scope = scope;
+    turn->transport = transport;
+    turn->floor = freshness_floor(turn->path->freshness);
+    turn->txn = snapshot_txn(scope->snapshot);
+    turn->head.is_made = false;
+    turn->hits = 0;
+    turn->misses = 0;
+    turn->request_bytes = 0;
+    turn->answer_bytes = 0;
+}
+
+void hot_end(struct hot_turn *turn)
+{
+    if (turn->path == NULL) {
+        return;
+    }
+    struct metrics_slot *metrics = turn->path->metrics;
+    if (turn->hits > 0) {
+        unsigned resolution = metrics_opcode_label(OPCODE_RESOLUTION);
+        unsigned success = metrics_code_label(status_wire_code(STATUS_OK));
+        metrics_add(metrics, METRIC_requests, turn->transport, turn->hits);
+        metrics_add(metrics, METRIC_request_bytes, turn->transport, turn->request_bytes);
+        metrics_add(metrics, METRIC_operations, resolution, turn->hits);
+        metrics_add(metrics, METRIC_straight_answers, 0, turn->hits);
+        metrics_add(metrics, METRIC_answers, success, turn->hits);
+        metrics_add(metrics, METRIC_answer_bytes, turn->transport, turn->answer_bytes);
+        metrics_add(metrics, METRIC_hot_hits, 0, turn->hits);
+    }
+    if (turn->misses > 0) {
+        metrics_add(metrics, METRIC_hot_misses, 0, turn->misses);
+        tell(turn->path, hot_set_figures(turn->path->set));
+    }
+}
+
+void hot_look(const struct hot_turn *turn, struct bytes packet, struct hot_request *out_request)
+{
+    out_request->packet = packet;
+    out_request->is_plain = turn->path != NULL && plain_request_read(packet, &out_request->plain);
+    if (out_request->is_plain) {
+        const struct freshness *freshness = turn->path->freshness;
+        out_request->hash = freshness_hash(freshness, out_request->plain.name);
+        hot_set_prefetch(turn->path->set, out_request->hash);
+        __builtin_prefetch((const void *)freshness_bucket(freshness, out_request->hash));
+    }
+}
+
+void hot_find(const struct hot_turn *turn, const struct hot_request *request)
+{
+    if (request->is_plain) {
+        hot_set_prefetch_entry(turn->path->set, request->hash);
+    }
+}
+
+/* Not older than what was published, and not newer than what this turn may see: a commit that
+ * failed can have shown itself for a moment. */
+static bool is_good(const struct hot_turn *turn, const struct hot_entry *entry, uint64_t hash)
+{
+    return entry->txn >= turn->floor && entry->txn <= turn->txn &&
+           entry->txn >= freshness_touched(turn->path->freshness, hash);
+}
+
+static bool is_made_for(const struct hot_head *head, const struct plain_request *plain)
+{
+    const struct envelope *a = &head->asked;
+    const struct envelope *b = &plain->envelope;
+    return head->is_made && a->version.major == b->version.major &&
+           a->version.minor == b->version.minor && a->suggested.major == b->suggested.major &&
+           a->suggested.minor == b->suggested.minor && head->flags == plain->header.flags &&
+           head->recursion_count == plain->header.recursion_count;
+}
+
+/* As exchange.c opens a success answer, but for ids and lengths. */
+static void make_head(struct hot_turn *turn, const struct plain_request *plain)
+{
+    struct hot_head *head = &turn->head;
+    struct envelope envelope;
+    struct header header;
+    exchange_answer_head(turn->scope, &plain->envelope, &plain->header, &envelope, &header);
+    header.response_code = message_code_for(status_wire_code(STATUS_OK), envelope.version);
+    struct wire_writer w = wire_write(head->bytes, sizeof(head->bytes));
+    (void)message_open(&w, &envelope, &header);
+    assert(!w.failed && w.at == w.end);
+    head->is_made = true;
+    head->asked = plain->envelope;
+    head->flags = plain->header.flags;
+    head->recursion_count = plain->header.recursion_count;
+}
+
+/* The ids are copied as they stand in the request. */
+static size_t write_answer(const struct hot_turn *turn, const struct hot_request *request,
+                           const struct hot_entry *entry, uint8_t *room)
+{
+    static const size_t head_len = sizeof(turn->head.bytes);
+    size_t len = head_len + entry->body_len + CREDENTIAL_LEN;
+    memcpy(room, turn->head.bytes, head_len);
+    memcpy(room + REQUEST_ID_AT, request->packet.data + REQUEST_ID_AT, 8);
+    wire_store_u32(room + MESSAGE_LEN_AT, (uint32_t)(len - MESSAGE_ENVELOPE_LEN));
+    wire_store_u32(room + BODY_LEN_AT, entry->body_len);
+    memcpy(room + head_len, entry->body, entry->body_len);
+    wire_store_u32(room + len - CREDENTIAL_LEN, 0);
+    return len;
+}
+
+size_t hot_answer(struct hot_turn *turn, const struct hot_request *request, uint8_t *room)
+{
+    if (!request->is_plain) {
+        return 0;
+    }
+    const struct hot_entry *entry =
+        hot_set_find(turn->path->set, request->hash, request->plain.key);
+    if (entry == NULL || !is_good(turn, entry, request->hash)) {
+        turn->misses++;
+        return 0;
+    }
+    if (!is_made_for(&turn->head, &request->plain)) {
+        make_head(turn, &request->plain);
+    }
+    size_t len = write_answer(turn, request, entry, room);
+    turn->hits++;
+    turn->request_bytes += (int64_t)request->packet.len;
+    turn->answer_bytes += (int64_t)len;
+    return len;
+}
+
+/* Without a slash the name stands for another handle, by which the committer would know it. */
+void hot_keep(const struct exchange_scope *scope, struct bytes name, struct bytes values)
+{
+    const struct hot_path *path = scope->hot;
+    if (path != NULL && memchr(name.data, '/', name.len) != NULL) {
+        const struct hot_body body = {.name = name, .values = values};
+        hot_set_put(path->set, freshness_hash(path->freshness, name), snapshot_txn(scope->snapshot),
+                    &body);
+    }
+}
