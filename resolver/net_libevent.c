@@ -7,6 +7,7 @@
  * Datagrams, timers, wake-ups and signals stand here, connections in net_libevent_stream.c.
  */
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -20,6 +21,9 @@ struct net_timer {
     struct hook hook;
     const struct net *net;
 };
+
+/* Of calls that may fail in passing and whose failure nobody else would make up for. */
+#define TRIES 3
 
 struct net_wake {
     struct hook hook;
@@ -59,7 +63,9 @@ void net_libevent_init(struct hook *hook, struct net *net, int fd, short what,
 void net_libevent_want(struct hook *hook, bool wanted)
 {
     if (wanted) {
-        (void)event_add(&hook->event, NULL);
+        /* Without room in the kernel nobody would ever hear of it again: insist a little. */
+        for (int i = 0; i < TRIES && event_add(&hook->event, NULL) != 0; i++) {
+        }
     } else {
         (void)event_del(&hook->event);
     }
@@ -221,8 +227,11 @@ enum status net_wake_new(struct net *net, net_wake_called *called, void *context
 void net_wake_signal(struct net_wake *wake)
 {
     uint64_t one = 1;
-    ssize_t written = write(wake->fd, &one, sizeof(one));
-    (void)written; /* EAGAIN: the counter is full, so the loop will wake anyway */
+    for (int i = 0; i < TRIES && write(wake->fd, &one, sizeof(one)) < 0; i++) {
+        if (errno == EAGAIN) {
+            return; /* the counter is full, so the loop will wake anyway */
+        }
+    }
 }
 
 void net_wake_free(struct net_wake *wake)
