@@ -4,11 +4,31 @@
  */
 #include "admin/command.h"
 #include "admin/command_reach.h"
+#include "admin/figures.h"
 #include "admin/say.h"
 
 static json_int_t number(json_t *result, const char *name)
 {
     return json_integer_value(json_object_get(result, name));
+}
+
+static void print_warnings(struct command_call *call, json_t *result)
+{
+    json_int_t behind_ms = number(result, "clock_behind_ms");
+    if (json_is_true(json_object_get(result, "refuses_writes"))) {
+        (void)fprintf(
+            call->out, "%s\n",
+            say_text(call, "writes are refused since a failed sync", "磁盘同步失败后已拒绝写入"));
+    }
+    if (behind_ms > FIGURES_CLOCK_ALARM_MS) {
+        (void)fprintf(call->out,
+                      call->is_chinese
+                          ? "警告：时钟被调回，落后于最新变更 %" JSON_INTEGER_FORMAT
+                            " 毫秒；请检查时间同步\n"
+                          : "warning: the clock was set back, it is %" JSON_INTEGER_FORMAT
+                            " ms behind the newest change; check the time service\n",
+                      behind_ms);
+    }
 }
 
 static void print_status(struct command_call *call, json_t *result)
@@ -42,11 +62,7 @@ static void print_status(struct command_call *call, json_t *result)
         say_table_row(table, cells);
     }
     say_table_print(table, call->out);
-    if (json_is_true(json_object_get(result, "refuses_writes"))) {
-        (void)fprintf(
-            call->out, "%s\n",
-            say_text(call, "writes are refused since a failed sync", "磁盘同步失败后已拒绝写入"));
-    }
+    print_warnings(call, result);
 }
 
 int command_node_status(struct command_call *call)

@@ -41,8 +41,8 @@ static enum status call_node_status(struct control *control, json_t *arguments, 
     char started[TEXT_TIME_LEN];
     text_time_ms(started_ms, started);
     *out_result = json_pack(
-        "{s:o, s:o, s:s, s:s, s:i, s:s, s:I, s:i, s:I, s:I, s:I, s:I, s:I, s:b}", "prefix",
-        running_setting(control, "node.prefix"), "description",
+        "{s:o, s:o, s:s, s:s, s:i, s:s, s:I, s:i, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:I}",
+        "prefix", running_setting(control, "node.prefix"), "description",
         running_setting(control, "node.description"), "state",
         control->drains ? "draining" : "running", "version", GUANTONG_VERSION, "pid", (int)getpid(),
         "started", started, "uptime_s",
@@ -50,7 +50,9 @@ static enum status call_node_status(struct control *control, json_t *arguments, 
         "workers", (json_int_t)node_worker_count(node), "generation",
         (json_int_t)node_generation(node), "records", (json_int_t)figures.records, "prefixes",
         (json_int_t)figures.prefixes, "journal_head", (json_int_t)figures.journal_head,
-        "refuses_writes", figures.refuses_writes);
+        "refuses_writes", figures.refuses_writes, "clock_behind_ms",
+        (json_int_t)figures_clock_behind_ms(&figures, net_wall_ms(control->net)),
+        "oldest_reader_age_s", (json_int_t)figures_age_s(&figures, net_wall_ms(control->net)));
     return STATUS_OK;
 }
 

@@ -81,6 +81,8 @@ struct control {
     size_t open_count;
     struct control_set *held;
     bool drains;
+    bool clock_is_behind; /* and was told */
+    bool reader_is_old;
     int64_t stop_deadline_ms; /* 0: not stopping */
     pthread_t thread;
 
@@ -107,6 +109,12 @@ void control_connection_settle_all(struct control *control);
 
 /* Closes what missed its deadline. */
 void control_connection_tick(struct control *control);
+
+/* --- control_care.c --------------------------------------------------------------------------- */
+
+/* Once a second: tells the log when the clock was set back or a reader holds pages for long, and
+ * when that is over; gives back what killed readers held. */
+void control_care_tick(struct control *control);
 
 /* --- control_sets.c --------------------------------------------------------------------------- */
 

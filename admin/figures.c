@@ -5,6 +5,7 @@
 #include "admin/figures.h"
 
 #include <inttypes.h>
+#include <time.h>
 
 enum kind { COUNTER, GAUGE };
 
@@ -35,9 +36,23 @@ static const char *kind_suffix(enum kind kind)
     return kind == COUNTER ? "_total" : "";
 }
 
+uint64_t figures_age_s(const struct registry_figures *store, int64_t now_ms)
+{
+    bool is_old = store->oldest_reader_since_ms != 0 && now_ms > store->oldest_reader_since_ms;
+    return is_old ? (uint64_t)(now_ms - store->oldest_reader_since_ms) / 1000 : 0;
+}
+
+uint64_t figures_clock_behind_ms(const struct registry_figures *store, int64_t now_ms)
+{
+    return store->journal_time_ms > now_ms ? (uint64_t)(store->journal_time_ms - now_ms) : 0;
+}
+
 static void gather(const struct registry_figures *store, const struct committer_figures *commits,
                    uint64_t out[FIGURE_COUNT])
 {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    int64_t now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 #define FIGURE(name, kind, value, help) out[FIGURE_##name] = (value);
 #include "admin/figures.def"
 #undef FIGURE

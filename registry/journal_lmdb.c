@@ -211,6 +211,9 @@ static enum status try_group(struct registry *registry, struct change_set *const
     if (status == STATUS_OK && group.has_written) {
         registry->head = group.head;
         atomic_store_explicit(&registry->clock_behind_ms, group.behind_ms, memory_order_relaxed);
+        reader_age_note(&registry->reader_age,
+                        atomic_load_explicit(&registry->published_txn, memory_order_relaxed),
+                        group.head.time_ms);
     }
     return status;
 }

@@ -116,7 +116,7 @@ static enum status used_bytes(MDB_env *env, uint64_t *out_bytes)
 
 enum status store_copy_expect(struct registry *registry, uint64_t *out_bytes)
 {
-    return used_bytes(registry->env, out_bytes);
+    return used_bytes(store_env(registry), out_bytes);
 }
 
 enum status store_copy_length(const char *directory, uint64_t *out_bytes, struct fault *fault)

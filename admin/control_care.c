@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What somebody should look at although nobody asked: told once, and once when it is over
+ * (control_parts.h).
+ */
+#include "admin/control_parts.h"
+#include "admin/figures.h"
+
+#define READER_OLD_S 60
+
+static void watch_clock(struct control *control, const struct registry_figures *figures)
+{
+    uint64_t behind_ms = figures_clock_behind_ms(figures, net_wall_ms(control->net));
+    struct log *log = control->options.log;
+    if (behind_ms > FIGURES_CLOCK_ALARM_MS && !control->clock_is_behind) {
+        control->clock_is_behind = true;
+        log_write(log, LOG_LEVEL_WARNING, "clock",
+                  "set back: %llu ms behind the newest change (changes carry its time until the "
+                  "clock has caught up; check the time service)",
+                  (unsigned long long)behind_ms);
+    } else if (behind_ms == 0 && control->clock_is_behind) {
+        control->clock_is_behind = false;
+        log_write(log, LOG_LEVEL_NOTICE, "clock", "has caught up with the newest change");
+    }
+}
+
+static void watch_readers(struct control *control, const struct registry_figures *figures)
+{
+    uint64_t age_s = figures_age_s(figures, net_wall_ms(control->net));
+    struct log *log = control->options.log;
+    if (age_s >= READER_OLD_S && !control->reader_is_old) {
+        control->reader_is_old = true;
+        log_write(log, LOG_LEVEL_WARNING, "store",
+                  "process %lld has been reading one transaction for %llu s (the store grows by "
+                  "what is written meanwhile)",
+                  (long long)figures->oldest_reader_pid, (unsigned long long)age_s);
+    } else if (age_s < READER_OLD_S && control->reader_is_old) {
+        control->reader_is_old = false;
+        log_write(log, LOG_LEVEL_NOTICE, "store", "the old reader is gone");
+    }
+}
+
+void control_care_tick(struct control *control)
+{
+    struct registry_figures figures;
+    if (registry_figures(control->options.registry, &figures) == STATUS_OK) {
+        watch_clock(control, &figures);
+        watch_readers(control, &figures);
+    }
+}
