@@ -147,26 +147,30 @@ static bool give_up_elsewhere(struct reassembly *reassembly, const struct shard 
     return false;
 }
 
-/* Charges the bytes, at the cost of older sets if need be. */
-static bool make_room(struct reassembly *reassembly, struct shard *shard, size_t bytes,
-                      size_t limit)
+/* Charges the bytes, at the cost of older sets if need be: CROWDED. REFUSED: too many. */
+static enum reassembly_outcome make_room(struct reassembly *reassembly, struct shard *shard,
+                                         size_t bytes, size_t limit)
 {
+    enum reassembly_outcome outcome = REASSEMBLY_WAITING;
     while (!charge(reassembly, bytes, limit)) {
+        outcome = REASSEMBLY_CROWDED;
         if (shard->oldest != NULL) {
             give_up(reassembly, shard, shard->oldest);
         } else if (!give_up_elsewhere(reassembly, shard)) {
-            return false;
+            return REASSEMBLY_REFUSED;
         }
     }
-    return true;
+    return outcome;
 }
 
+/* NULL: REFUSED. */
 static struct set *begin(struct reassembly *reassembly, struct shard *shard, size_t bytes_limit,
-                         const struct envelope *envelope)
+                         const struct envelope *envelope, enum reassembly_outcome *out_outcome)
 {
     size_t len = fragment_buffer_len(envelope);
     size_t total = len + sizeof(struct set);
-    if (!make_room(reassembly, shard, total, bytes_limit)) {
+    *out_outcome = make_room(reassembly, shard, total, bytes_limit);
+    if (*out_outcome == REASSEMBLY_REFUSED) {
         return NULL;
     }
     struct set *set = calloc(1, sizeof(*set));
@@ -175,6 +179,7 @@ static struct set *begin(struct reassembly *reassembly, struct shard *shard, siz
         free(set);
         free(buffer);
         (void)atomic_fetch_sub_explicit(&reassembly->bytes, total, memory_order_relaxed);
+        *out_outcome = REASSEMBLY_REFUSED;
         return NULL;
     }
     set->charge = total;
@@ -230,21 +235,30 @@ static void place_of(struct reassembly *reassembly, const struct net_address *pe
     out_place->bucket = &out_place->shard->buckets[hash / SHARDS % BUCKETS];
 }
 
-/* The set this piece belongs to, begun if need be; NULL: a limit forbids it. */
-static struct set *locate(struct reassembly *reassembly, const struct reassembly_limits *limits,
-                          int64_t now_ms, const struct place *place, const struct net_address *peer,
-                          const struct envelope *envelope)
+/* A piece, and what is to be kept to. */
+struct arrival {
+    const struct reassembly_limits *limits;
+    int64_t now_ms;
+    const struct net_address *peer;
+    struct envelope envelope;
+};
+
+/* The set this piece belongs to, begun if need be; NULL: REFUSED, a limit forbids it. */
+static struct set *locate(struct reassembly *reassembly, const struct place *place,
+                          const struct arrival *arrival, enum reassembly_outcome *out_outcome)
 {
     size_t of_source = 0;
-    give_up_older(reassembly, place->shard, now_ms - REASSEMBLY_TIMEOUT_MS);
-    struct set *set = find(*place->bucket, place->source, peer, envelope->request_id, &of_source);
-    if (set != NULL || of_source >= limits->sets_per_source) {
+    give_up_older(reassembly, place->shard, arrival->now_ms - REASSEMBLY_TIMEOUT_MS);
+    struct set *set = find(*place->bucket, place->source, arrival->peer,
+                           arrival->envelope.request_id, &of_source);
+    *out_outcome = set == NULL ? REASSEMBLY_REFUSED : REASSEMBLY_WAITING;
+    if (set != NULL || of_source >= arrival->limits->sets_per_source) {
         return set;
     }
-    set = begin(reassembly, place->shard, limits->bytes, envelope);
+    set = begin(reassembly, place->shard, arrival->limits->bytes, &arrival->envelope, out_outcome);
     if (set != NULL) {
-        set->peer = *peer;
-        set->begun_ms = now_ms;
+        set->peer = *arrival->peer;
+        set->begun_ms = arrival->now_ms;
         memcpy(set->source, place->source, SOURCE_LEN);
         link_in(place->shard, place->bucket, set);
     }
@@ -256,17 +270,19 @@ enum reassembly_outcome reassembly_add(struct reassembly *reassembly,
                                        const struct net_address *peer, struct bytes datagram,
                                        struct bytes *out_packet)
 {
-    struct envelope envelope;
-    if (envelope_decode(datagram, &envelope) != STATUS_OK) {
+    struct arrival arrival = {.limits = limits, .now_ms = now_ms, .peer = peer};
+    if (envelope_decode(datagram, &arrival.envelope) != STATUS_OK) {
         return REASSEMBLY_MISMATCH;
     }
     struct place place;
     place_of(reassembly, peer, &place);
-    enum reassembly_outcome outcome = REASSEMBLY_REFUSED;
+    enum reassembly_outcome outcome;
     (void)pthread_mutex_lock(&place.shard->lock);
-    struct set *set = locate(reassembly, limits, now_ms, &place, peer, &envelope);
+    struct set *set = locate(reassembly, &place, &arrival, &outcome);
     if (set != NULL) {
-        outcome = add_piece(reassembly, place.shard, set, &envelope, datagram, out_packet);
+        enum reassembly_outcome added =
+            add_piece(reassembly, place.shard, set, &arrival.envelope, datagram, out_packet);
+        outcome = added == REASSEMBLY_WAITING ? outcome : added;
     }
     (void)pthread_mutex_unlock(&place.shard->lock);
     return outcome;

@@ -24,6 +24,7 @@ struct reassembly_limits {
 
 enum reassembly_outcome {
     REASSEMBLY_WAITING,  /* kept (or a duplicate of what is kept) */
+    REASSEMBLY_CROWDED,  /* the same, at the cost of older unfinished messages */
     REASSEMBLY_COMPLETE, /* the message is handed out */
     REASSEMBLY_MISMATCH, /* pieces disagree: the set was dropped */
     REASSEMBLY_REFUSED,  /* a limit is reached, or no memory */

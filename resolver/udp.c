@@ -160,6 +160,9 @@ static void take_piece(struct udp *udp, const struct exchange_scope *scope,
     case REASSEMBLY_REFUSED:
         limit_hit(worker, LIMIT_REASSEMBLY, &datagram->peer);
         break;
+    case REASSEMBLY_CROWDED:
+        limit_hit(worker, LIMIT_REASSEMBLY_BYTES, &datagram->peer);
+        break;
     case REASSEMBLY_MISMATCH:
         metrics_add(worker->options.metrics, METRIC_udp_malformed, 0, 1);
         break;

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "resolver/limit.h"
+
 #define FLOOD_PORT 5353
 #define HEADERS 28 /* of IPv4 and UDP, in each datagram */
 
@@ -261,6 +263,37 @@ static void flood_writes_one_line_a_second_for_each_limit(void **state)
     scene_udp_close(udp);
 }
 
+static void each_limit_when_hit_is_counted_and_told_once_a_second(void **state)
+{
+    struct scene *scene = *state;
+    char path[] = "/tmp/guantong-limits-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    struct log_options options = {.level = LOG_LEVEL_WARNING, .file = path};
+    assert_int_equal(log_open(&options, &scene->worker.options.log, NULL), STATUS_OK);
+    int64_t counted = 0;
+    for (int i = 0; i < METRIC_COUNT; i++) {
+        counted -= scene_count(scene, (enum metric)i);
+    }
+    for (int i = 0; i < LIMIT_COUNT * 100; i++) {
+        limit_hit(&scene->worker, (enum limit)(i % LIMIT_COUNT), &scene->address);
+    }
+    fake_world_advance(scene->world, 1000);
+    for (int i = 0; i < LIMIT_COUNT * 100; i++) {
+        limit_hit(&scene->worker, (enum limit)(i % LIMIT_COUNT), &scene->address);
+    }
+    for (int i = 0; i < METRIC_COUNT; i++) {
+        counted += scene_count(scene, (enum metric)i);
+    }
+    assert_int_equal(counted, LIMIT_COUNT * 200);
+    FILE *file = fdopen(fd, "r");
+    assert_non_null(file);
+    assert_int_equal(count_lines(file), 2 * LIMIT_COUNT);
+    (void)fclose(file);
+    (void)unlink(path);
+    log_close(scene->worker.options.log);
+}
+
 /* --- amplification --------------------------------------------------------------------------- */
 
 /* What a request of each kind of answer looks like; each is as short as it can be. */
@@ -343,6 +376,7 @@ int main(void)
         CASE(whole_datagram_that_claims_to_be_a_later_piece_is_dropped),
         CASE(impossible_length_is_answered_alike_over_udp_and_tcp),
         CASE(flood_writes_one_line_a_second_for_each_limit),
+        CASE(each_limit_when_hit_is_counted_and_told_once_a_second),
         CASE(forged_flood_of_any_kind_is_amplified_three_times_at_most),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
