@@ -237,6 +237,9 @@ static enum status read_outcome(struct writer *writer, struct bytes payload)
         return STATUS_PROTOCOL_ERROR;
     }
     writer->outstanding--;
+    if (count == 0 && status != STATUS_OK && writer->capture == NULL) {
+        return status; /* the set was not even read: no item will tell */
+    }
     deliver(writer, tag, status, count);
     return STATUS_OK;
 }
