@@ -71,6 +71,16 @@ static bool is_prefix(const char *text)
     return handle_check_prefix(bytes_of_text(text), NULL) == STATUS_OK;
 }
 
+static bool is_reference(const char *text)
+{
+    uint32_t index = 0;
+    struct bytes handle = BYTES_NONE;
+    return handle_parse_reference(bytes_of_text(text), &index, &handle) == STATUS_OK &&
+           memchr(handle.data, '/', handle.len) != NULL && handle_check(handle, NULL) == STATUS_OK;
+}
+
+#define A_REFERENCE "an index and a handle such as 300:0.NA/88.608"
+
 static const struct {
     const char *name;
     bool (*is_valid)(const char *text);
@@ -81,6 +91,9 @@ static const struct {
     {"listen.metrics_address", is_address, "an IPv4 or IPv6 address"},
     {"limits.trusted_networks", is_network,
      "a network such as 10.1.0.0/16 or fd00::/8 (no bits set behind the mask)"},
+    {"admin.server_admins", is_reference, A_REFERENCE},
+    {"admin.home_only_admins", is_reference, A_REFERENCE},
+    {"admin.status_admins", is_reference, A_REFERENCE},
 };
 
 struct settings_quote settings_quote(const char *text)

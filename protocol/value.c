@@ -260,6 +260,14 @@ bool value_type_is(struct bytes type, struct bytes base)
     return starts_nocase(type, base) && (type.len == base.len || type.data[base.len] == '.');
 }
 
+bool value_is_same(const struct value *a, const struct value *b)
+{
+    return a->index == b->index && a->ttl_type == b->ttl_type && a->ttl == b->ttl &&
+           a->permissions == b->permissions && bytes_equal(a->type, b->type) &&
+           bytes_equal(a->data, b->data) && a->reference_count == b->reference_count &&
+           bytes_equal(a->references, b->references);
+}
+
 bool value_is_secret(const struct value *value)
 {
     return value_type_is(value->type, BYTES_LITERAL("HS_SECKEY"));

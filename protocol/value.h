@@ -83,6 +83,9 @@ enum status value_list_check(struct bytes handle, const struct value *values, si
 /* Does a value's type match a requested one (protocol.md §5.2)? "URL." matches URL and URL.*. */
 bool value_type_matches(struct bytes type, struct bytes requested);
 
+/* Equal but for when they were written. */
+bool value_is_same(const struct value *a, const struct value *b);
+
 /* Equal to `base` or below it ("HS_ADMIN.x" is an HS_ADMIN; protocol.md §6.2). */
 bool value_type_is(struct bytes type, struct bytes base);
 

@@ -439,3 +439,15 @@ uint64_t change_set_item_version(const struct change_set *set, size_t item)
     }
     return of->status == STATUS_UNCHANGED ? of->expected_version : 0;
 }
+
+struct bytes change_set_item_handle(const struct change_set *set, size_t item)
+{
+    assert(item < set->count);
+    return set->items[item + 1].handle;
+}
+
+bool change_set_item_replaces(const struct change_set *set, size_t item)
+{
+    assert(item < set->count);
+    return set->items[item + 1].expected_version != 0;
+}

@@ -92,6 +92,10 @@ enum status change_set_item_status(const struct change_set *set, size_t item);
 const char *change_set_item_reason(const struct change_set *set, size_t item);
 uint64_t change_set_item_version(const struct change_set *set, size_t item);
 
+/* The handle as it was put in; was a row of it there when the set was prepared? */
+struct bytes change_set_item_handle(const struct change_set *set, size_t item);
+bool change_set_item_replaces(const struct change_set *set, size_t item);
+
 /* As it travels over the control socket: what was asked, not what was prepared. The decoder reads
  * it like network bytes: PROTOCOL_ERROR. `actor` and `origin` are the receiver's to say. */
 enum status change_set_encode(const struct change_set *set, struct wire_writer *w);

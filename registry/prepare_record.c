@@ -130,14 +130,6 @@ static enum status judge_mode(struct preparation *p, struct change_item *item)
     return STATUS_OK;
 }
 
-static bool equal_but_for_time(const struct value *a, const struct value *b)
-{
-    return a->index == b->index && a->ttl_type == b->ttl_type && a->ttl == b->ttl &&
-           a->permissions == b->permissions && bytes_equal(a->type, b->type) &&
-           bytes_equal(a->data, b->data) && a->reference_count == b->reference_count &&
-           bytes_equal(a->references, b->references);
-}
-
 /* Where a value's encoding keeps its timestamp. */
 #define VALUE_TIMESTAMP_AT 4
 
@@ -159,7 +151,7 @@ static void stamp_values(uint8_t *values, size_t len, struct bytes stored, uint3
         while (old_left > 0 && before.index < value.index) {
             old_left = value_decode(&old, &before) == STATUS_OK ? old_left - 1 : 0;
         }
-        bool is_kept = equal_but_for_time(&before, &value);
+        bool is_kept = value_is_same(&before, &value);
         wire_store_u32(at + VALUE_TIMESTAMP_AT, is_kept ? before.timestamp : now_s);
     }
 }
