@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Killed, without power, failed by its disk: the store keeps its word. Small sizes of tests/crash.
 
-The larger ones: tests/crash/kill_loop.py ROUNDS, power_loop.py IMAGES, fault_loop.py SAMPLES.
+The larger ones: tests/crash/kill_loop.py ROUNDS, power_loop.py IMAGES, fault_loop.py SAMPLES,
+serving_loop.py SAMPLES, soak.py SECONDS.
 """
 
 import os
@@ -16,11 +17,15 @@ import crash_tools as tools  # noqa: E402  (the path comes first)
 import fault_loop  # noqa: E402
 import kill_loop  # noqa: E402
 import power_loop  # noqa: E402
+import serving_loop  # noqa: E402
+import soak  # noqa: E402
 
 KILLS = 100
 IMAGES = 1000
 COUNTER_IMAGES = 200
 FAULT_SAMPLES = 3
+SERVING_SAMPLES = 2
+SOAK_S = 20
 
 
 class Kill(unittest.TestCase):
@@ -67,6 +72,24 @@ class Fault(unittest.TestCase):
             len(found["failures"])))
         self.assertEqual(found["failures"], [])
         self.assertTrue(all(found["runs"].values()))
+
+
+    def test_a_call_failing_in_a_serving_node_costs_nothing_acknowledged(self):
+        found = serving_loop.serving_runs(SERVING_SAMPLES)
+        print("failing calls of a serving node: %d runs, %d failures" % (
+            sum(found["runs"].values()), len(found["failures"])))
+        self.assertEqual(found["failures"], [])
+        self.assertEqual(set(found["runs"]), set(serving_loop.ERRORS))
+
+
+class Soak(unittest.TestCase):
+    def test_a_node_under_mixed_faults_stays_right_and_does_not_grow(self):
+        found = soak.soak(SOAK_S)
+        print("soak: %(rounds)d rounds, %(acts)s, %(acknowledged)d acknowledged, memory in KiB "
+              "%(memory_kib)s" % found)
+        self.assertEqual(found["failures"], [])
+        self.assertEqual(found["rounds"], 2)
+        self.assertGreater(found["acts"]["resolve"], 100)
 
 
 class Checker(unittest.TestCase):
