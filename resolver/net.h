@@ -46,6 +46,11 @@ void net_stop(struct net *net);
  * serve one socket: each takes a descriptor of its own. SYSTEM: out of descriptors. */
 enum status net_give(struct net *net, int fd);
 
+/* Of sockets that several nets bind to one address, the i-th takes what the kernel handles on
+ * `cpus[i]`: for those this net binds from now on; `cpus` is borrowed as long as it lives. Without
+ * it the kernel chooses by a hash. NOT_SUPPORTED: it will not do otherwise. */
+enum status net_steer(struct net *net, const int *cpus, size_t count);
+
 int64_t net_now_ms(struct net *net);  /* monotonic */
 int64_t net_now_us(struct net *net);  /* the same clock, for what is told to people */
 int64_t net_wall_ms(struct net *net); /* since 1970; for records, answers and logs */

@@ -16,6 +16,7 @@
 #include "resolver/net_libevent.h"
 #include "resolver/net_send.h"
 #include "resolver/net_socket.h"
+#include "resolver/net_steer.h"
 
 struct net_timer {
     struct hook hook;
@@ -124,6 +125,23 @@ int net_libevent_take_given(struct net *net)
     int fd = net->given;
     net->given = -1;
     return fd;
+}
+
+enum status net_steer(struct net *net, const int *cpus, size_t count)
+{
+    enum status status = net_steer_try(cpus, count);
+    if (status == STATUS_OK) {
+        net->cpus = cpus;
+        net->cpu_count = count;
+    }
+    return status;
+}
+
+void net_libevent_steer(const struct net *net, int fd)
+{
+    if (net->cpus != NULL) {
+        (void)net_steer_socket(fd, net->cpus, net->cpu_count); /* tried before: it goes */
+    }
 }
 
 void net_run(struct net *net)
@@ -254,10 +272,13 @@ enum status net_udp_open(struct net *net, const struct net_address *address,
         return fault_set(fault, STATUS_NO_MEMORY, "out of memory");
     }
     udp->fd = net_libevent_take_given(net);
-    enum status status = udp->fd < 0 ? net_socket_udp(address, &udp->fd, fault) : STATUS_OK;
-    if (status != STATUS_OK) {
-        free(udp);
-        return status;
+    if (udp->fd < 0) {
+        enum status status = net_socket_udp(address, &udp->fd, fault);
+        if (status != STATUS_OK) {
+            free(udp);
+            return status;
+        }
+        net_libevent_steer(net, udp->fd);
     }
     udp->local = net_socket_local(udp->fd);
     net_send_init(&udp->sender, udp->fd);

@@ -15,7 +15,9 @@
 struct net {
     struct event_base *base;
     int64_t tick_us; /* step of the loop's clock: so much too early a timer could fire */
-    int given;       /* for the next socket opened; -1: bind one */
+    const int *cpus; /* of the workers, borrowed; NULL: sockets are not steered */
+    size_t cpu_count;
+    int given; /* for the next socket opened; -1: bind one */
 };
 
 /* An event and whom to call: what every object is made of. */
@@ -31,6 +33,9 @@ void net_libevent_init(struct hook *hook, struct net *net, int fd, short what,
 void net_libevent_want(struct hook *hook, bool wanted);
 /* Once, not before `after_ms` have passed. */
 void net_libevent_start(struct hook *hook, const struct net *net, int64_t after_ms);
+
+/* As net_steer asked for; for a socket just bound. */
+void net_libevent_steer(const struct net *net, int fd);
 
 /* What net_give left; -1: nothing. */
 int net_libevent_take_given(struct net *net);

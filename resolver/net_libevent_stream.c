@@ -255,6 +255,9 @@ enum status net_listen(struct net *net, const struct net_address *address, net_a
     }
     if (status == STATUS_OK) {
         (*out_listener)->is_given = is_given;
+        if (!is_given) {
+            net_libevent_steer(net, fd);
+        }
     }
     return status;
 }

@@ -9,7 +9,6 @@
 #include "resolver/node.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -17,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "resolver/cores.h"
 #include "resolver/generation.h"
 #include "resolver/net_socket.h"
 #include "resolver/site_key.h"
@@ -51,6 +51,8 @@ struct node {
     struct committer *committer;
     struct seat *seats;
     size_t seat_count;
+    int cpus[CORES_MAX]; /* the i-th worker's, when they are steered */
+    bool is_steered;
     uint16_t port;
     int64_t started_ms;
     pthread_mutex_t lock;
@@ -74,12 +76,8 @@ static void node_random(void *out, size_t len)
 
 static size_t usable_cores(void)
 {
-    cpu_set_t cores;
-    if (sched_getaffinity(0, sizeof(cores), &cores) != 0) {
-        return 1;
-    }
-    int count = CPU_COUNT(&cores);
-    return count < 1 ? 1 : (size_t)count;
+    int cpus[CORES_MAX];
+    return cores_allowed(cpus);
 }
 
 /* --- sockets --------------------------------------------------------------------------------- */
@@ -329,6 +327,36 @@ static enum status make_shared(struct node *node, struct fault *fault)
                : status;
 }
 
+static bool wants_steering(const struct node *node, size_t cpu_count)
+{
+    const char *choice = node->options.settings->workers_steer;
+    if (node->options.given_count > 0 || node->seat_count < 2 || strcmp(choice, "never") == 0) {
+        return false;
+    }
+    if (strcmp(choice, "always") == 0) {
+        return node->seat_count <= cpu_count;
+    }
+    return node->seat_count == cpu_count && cores_receive_spread(CORES_INTERFACES, cpu_count);
+}
+
+/* Worker i stays on the i-th CPU and takes what the kernel handles there: its caches stay warm. */
+static void steer(struct node *node)
+{
+    if (!wants_steering(node, cores_allowed(node->cpus))) {
+        return;
+    }
+    for (size_t i = 0; i < node->seat_count; i++) {
+        if (net_steer(node->seats[i].net, node->cpus, node->seat_count) != STATUS_OK) {
+            log_write(node->options.log, LOG_LEVEL_INFO, "node",
+                      "what arrives is not steered to the CPU's worker (the kernel refuses)");
+            return;
+        }
+    }
+    node->is_steered = true;
+    log_write(node->options.log, LOG_LEVEL_INFO, "node",
+              "what arrives is steered to the CPU's worker");
+}
+
 static enum status make_parts(struct node *node, struct fault *fault)
 {
     enum status status = make_shared(node, fault);
@@ -342,12 +370,17 @@ static enum status make_parts(struct node *node, struct fault *fault)
     if (status != STATUS_OK) {
         return status;
     }
+    steer(node);
     return node->options.given_count > 0 ? open_given(node, fault) : open_all(node, fault);
 }
 
 static void *seat_run(void *context)
 {
     struct seat *seat = context;
+    const struct node *node = seat->node;
+    if (node->is_steered) {
+        (void)cores_pin(node->cpus[seat - node->seats]); /* taken from us meanwhile: serves on */
+    }
     net_run(seat->net);
     return NULL;
 }

@@ -120,6 +120,15 @@ void net_free(struct net *net)
     }
 }
 
+/* There are no CPUs here: the sender's port chooses. */
+enum status net_steer(struct net *net, const int *cpus, size_t count)
+{
+    (void)net;
+    (void)cpus;
+    (void)count;
+    return STATUS_NOT_SUPPORTED;
+}
+
 void net_stop(struct net *net)
 {
     net->is_stopped = true;
