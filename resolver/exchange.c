@@ -206,6 +206,9 @@ static enum status open_request(struct exchange *x, const struct envelope *asked
     }
     if (status == STATUS_OK) {
         status = message_decode(packet, &x->message);
+        if (status == STATUS_OK && x->message.header.response_code != 0) {
+            status = STATUS_SESSION_FAILED; /* the code of a plain one was looked at before */
+        }
         /* One word for all that is wrong with what was encrypted (§14 rows 9, 10). */
         status = status != STATUS_OK && asked->is_encrypted ? STATUS_SESSION_FAILED : status;
     }
@@ -226,9 +229,6 @@ static enum status answer(struct exchange *x)
     }
     const char *text;
     enum status status = open_request(x, &asked, &text);
-    if (status == STATUS_OK && x->message.header.response_code != 0) {
-        return STATUS_DROP;
-    }
     if (status != STATUS_OK) {
         prepare_early_answer(x, &asked, opcode);
         return exchange_refuse(x, status, text);

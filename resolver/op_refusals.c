@@ -5,6 +5,7 @@
 #include "resolver/op_refusals.h"
 
 #include "protocol/body.h"
+#include "resolver/identity.h"
 #include "resolver/lookup.h"
 
 static enum status refuse_malformed(struct exchange *x)
@@ -19,9 +20,7 @@ static enum status refuse_unserved(struct exchange *x)
 
 static enum status refuse_unidentified(struct exchange *x)
 {
-    /* The words national nodes use; people see them in the SDK's exception. */
-    return exchange_is_national(x) ? exchange_refuse(x, STATUS_LOGIN_FIRST, "please login first")
-                                   : exchange_challenge(x);
+    return exchange_identity(x) == NULL ? exchange_demand_identity(x) : refuse_unserved(x);
 }
 
 static enum status refuse_administration(struct exchange *x, enum status home)

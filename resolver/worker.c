@@ -95,6 +95,7 @@ enum status worker_init(struct worker *worker, const struct worker_options *opti
         .options = *options,
         .generation = options->generation,
         .outboxes.metrics = options->metrics,
+        .certified.filled_ms = net_now_ms(options->net) - 1000, /* full */
     };
     enum status status = make_parts(worker);
     if (status != STATUS_OK) {
