@@ -194,6 +194,8 @@ class Serving(fault_loop.Command):
         self.plain("import", self.made, folder("known.jsonl"), "--no-progress")
         for section, key, value in (("listen", "handle_port", self.port),
                                     ("listen", "metrics_port", 0), ("workers", "count", 2),
+                                    # small, so that the map is exchanged within a run
+                                    ("store", "map_size", "1M"), ("store", "reserve", "1M"),
                                     ("limits", "trusted_networks", "[127.0.0.0/8]")):
             harness.put_setting(self.made, section, key, value)
 
