@@ -34,7 +34,8 @@ static bool read_envelope(struct wire_reader *r, struct envelope *out)
     out->request_id = wire_u32(r);
     out->sequence = wire_u32(r);
     out->message_len = wire_u32(r);
-    return (flags & NOT_PLAIN) == 0 && message_version_is_known(out->version);
+    return (flags & NOT_PLAIN) == 0 && out->session_id == 0 &&
+           message_version_is_known(out->version);
 }
 
 /* The header of a resolution; `out_body_len` is what it announces. */

@@ -16,7 +16,7 @@ struct plain_request {
     struct bytes name; /* within the key */
 };
 
-/* A whole message: one packet of a stream, or a datagram. Neither certification, encryption nor a
- * request digest is asked for, no value is selected, there is no credential, and nothing is left
- * over. What it hands out is borrowed from the packet. */
+/* A whole message: one packet of a stream, or a datagram. No session is named; neither
+ * certification, encryption nor a request digest is asked for, no value is selected, there is no
+ * credential, and nothing is left over. What it hands out is borrowed from the packet. */
 bool plain_request_read(struct bytes packet, struct plain_request *out_request);

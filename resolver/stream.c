@@ -16,6 +16,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "resolver/hot_ahead.h"
 #include "resolver/limit.h"
 #include "resolver/stream_parts.h"
 
@@ -265,29 +266,54 @@ static void turn_continue(struct turn *turn)
     }
 }
 
+/* Who logged in has limits of its own: all it asks goes the full way. */
+static bool turn_answer_hot(struct turn *turn, struct hot_ahead *ahead,
+                            const struct hot_request *asked)
+{
+    struct stream *stream = turn->stream;
+    uint8_t *room = stream->worker->reply + turn->reply_len;
+    size_t len = login_is_in(&stream->login) ? 0 : hot_answer(&ahead->hot, asked, room);
+    if (len == 0) {
+        return false;
+    }
+    turn->has_asked = true;
+    turn->work += REQUEST_WORK + asked->packet.len;
+    turn_answered(turn, STATUS_OK, len);
+    return true;
+}
+
+/* What is no complete message: the rest of it is to come, or nobody knows where the next begins. */
+static void turn_judge(struct turn *turn, struct bytes rest)
+{
+    struct stream *stream = turn->stream;
+    size_t len = 0;
+    if (frame_next(rest, &len) == FRAME_LOST) {
+        turn_answer(turn, bytes_of(rest.data, len));
+        metrics_add(stream->worker->options.metrics, METRIC_tcp_framing_errors, 0, 1);
+        stream_end(stream);
+    }
+}
+
 /* Answers every complete message in `data`; how many bytes are done with. */
 static size_t turn_take(struct turn *turn, struct bytes data)
 {
-    struct stream *stream = turn->stream;
+    struct hot_ahead ahead;
     size_t at = 0;
+    hot_ahead_begin(&ahead, &turn->scope);
     while (turn_may_answer(turn)) {
         struct bytes rest = bytes_from(data, at);
-        size_t len = 0;
-        switch (frame_next(rest, &len)) {
-        case FRAME_INCOMPLETE:
-            return at;
-        case FRAME_LOST:
-            turn_answer(turn, bytes_of(rest.data, len));
-            metrics_add(stream->worker->options.metrics, METRIC_tcp_framing_errors, 0, 1);
-            stream_end(stream);
-            break;
-        case FRAME_COMPLETE:
-            turn_answer(turn, bytes_of(rest.data, len));
-            at += len;
+        const struct hot_request *asked = hot_ahead_next(&ahead, rest);
+        if (asked == NULL) {
+            turn_judge(turn, rest);
             break;
         }
+        if (!turn_answer_hot(turn, &ahead, asked)) {
+            turn_answer(turn, asked->packet);
+        }
+        at += asked->packet.len;
     }
-    return stream->is_ending ? data.len : at;
+    hot_ahead_end(&ahead);
+    return turn->stream->is_ending ? data.len : at;
 }
 
 /* Where the next bytes go: a kept beginning is continued, no further than its message's end. */

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "protocol/fragment.h"
+#include "resolver/hot_path.h"
 #include "resolver/limit.h"
 #include "resolver/udp_out.h"
 
@@ -29,7 +30,9 @@ struct udp {
     struct net_datagram in[BATCH];
     struct udp_out out;
     size_t reply_len;
-    int64_t now_ms; /* of this batch */
+    int64_t now_ms; /* of this batch, as what follows */
+    struct hot_turn hot;
+    struct hot_request asked[BATCH];
 };
 
 static void send_out(struct udp *udp)
@@ -102,21 +105,35 @@ static void queue_answer(struct udp *udp, const struct net_datagram *asked, uint
                          size_t len)
 {
     struct envelope envelope;
-    if (envelope_decode(bytes_of(data, len), &envelope) != STATUS_OK) {
-        return;
-    }
     if (len <= FRAGMENT_DATAGRAM) {
         udp_out_add(&udp->out, asked, bytes_of(data, len), 0);
         udp->reply_len += len;
-    } else if (is_trusted_peer(udp, &asked->peer) ||
-               may_be_large(udp, &asked->peer, envelope.message_len)) {
+    } else if (envelope_decode(bytes_of(data, len), &envelope) == STATUS_OK &&
+               (is_trusted_peer(udp, &asked->peer) ||
+                may_be_large(udp, &asked->peer, envelope.message_len))) {
         queue_pieces(udp, asked, data, &envelope);
     }
 }
 
-/* What a flood asks is judged before anything is looked up; how large an answer is, after. */
+/* The answer to a request over the full way; its length, 0 when none leaves now. */
+static size_t run(struct udp *udp, const struct exchange_scope *scope,
+                  const struct net_datagram *asked, struct bytes request, uint8_t *room)
+{
+    const struct worker_asked exchange = {
+        .transport = EXCHANGE_UDP,
+        .peer = asked->peer,
+        .request = request,
+        .route = {.udp = udp, .local = asked->local},
+    };
+    size_t len = 0;
+    return worker_answer(scope, &exchange, room, &len) == STATUS_OK ? len : 0;
+}
+
+/* What a flood asks is judged before anything is looked up; how large an answer is, after. `hot`
+ * is NULL for what is no plain request. */
 static void answer(struct udp *udp, const struct exchange_scope *scope,
-                   const struct net_datagram *asked, struct bytes request)
+                   const struct net_datagram *asked, struct bytes request,
+                   const struct hot_request *hot)
 {
     bool is_trusted = is_trusted_peer(udp, &asked->peer);
     if (!is_trusted && !may_answer(udp, &asked->peer)) {
@@ -126,14 +143,11 @@ static void answer(struct udp *udp, const struct exchange_scope *scope,
         send_out(udp);
     }
     uint8_t *room = udp->worker->reply + udp->reply_len;
-    size_t len = 0;
-    const struct worker_asked exchange = {
-        .transport = EXCHANGE_UDP,
-        .peer = asked->peer,
-        .request = request,
-        .route = {.udp = udp, .local = asked->local},
-    };
-    if (worker_answer(scope, &exchange, room, &len) == STATUS_OK) {
+    size_t len = hot == NULL ? 0 : hot_answer(&udp->hot, hot, room);
+    if (len == 0) {
+        len = run(udp, scope, asked, request, room);
+    }
+    if (len > 0) {
         queue_answer(udp, asked, room, len);
     }
 }
@@ -154,7 +168,7 @@ static void take_piece(struct udp *udp, const struct exchange_scope *scope,
                            bytes_of(datagram->data, datagram->len), &packet)) {
     case REASSEMBLY_COMPLETE:
         metrics_add(worker->options.metrics, METRIC_reassembled, 0, 1);
-        answer(udp, scope, datagram, packet);
+        answer(udp, scope, datagram, packet, NULL);
         reassembly_release(packet);
         break;
     case REASSEMBLY_REFUSED:
@@ -182,19 +196,40 @@ static void take(struct udp *udp, const struct exchange_scope *scope,
     }
     switch (kind) {
     case FRAGMENT_WHOLE:
-        answer(udp, scope, datagram, packet);
+        answer(udp, scope, datagram, packet, NULL);
         break;
     case FRAGMENT_PIECE:
         take_piece(udp, scope, datagram);
         break;
     case FRAGMENT_BAD: /* decoding fails the same way, which answers 4 */
         metrics_add(udp->worker->options.metrics, METRIC_udp_malformed, 0, 1);
-        answer(udp, scope, datagram, packet);
+        answer(udp, scope, datagram, packet, NULL);
         break;
     case FRAGMENT_IGNORE:
         metrics_add(udp->worker->options.metrics, METRIC_udp_malformed, 0, 1);
         break;
     }
+}
+
+/* Plain requests are looked at together first (hot_path.h). */
+static void take_batch(struct udp *udp, const struct exchange_scope *scope, size_t count)
+{
+    hot_begin(&udp->hot, scope, EXCHANGE_UDP);
+    for (size_t i = 0; i < count; i++) {
+        hot_look(&udp->hot, bytes_of(udp->in[i].data, udp->in[i].len), &udp->asked[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        hot_find(&udp->hot, &udp->asked[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct hot_request *asked = &udp->asked[i];
+        if (asked->is_plain) {
+            answer(udp, scope, &udp->in[i], asked->packet, asked);
+        } else {
+            take(udp, scope, &udp->in[i]);
+        }
+    }
+    hot_end(&udp->hot);
 }
 
 /* One batch; how many datagrams waited. */
@@ -210,9 +245,7 @@ static size_t serve(struct udp *udp)
     struct exchange_scope scope;
     udp->now_ms = net_now_ms(udp->worker->options.net);
     if (worker_begin(udp->worker, &scope)) {
-        for (size_t i = 0; i < count; i++) {
-            take(udp, &scope, &udp->in[i]);
-        }
+        take_batch(udp, &scope, count);
         send_out(udp);
         worker_rest(udp->worker);
     }
