@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * CSV: header `handle,index,type,data[,ttl,permissions]` in any order, one value per row, the rows
- * of one handle adjacent (decisions.md "Formats"; RFC 4180 by libcsv, strict about quotes).
+ * of one handle adjacent (RFC 4180 by libcsv, strict about quotes; plain rows go past it).
  *
  * A record with one bad row is refused as a whole: storing it without that value would lose the
  * value of a record that is replaced. Rows in between that name no handle are refused alone.
@@ -11,6 +11,7 @@
 #include <csv.h>
 #include <stdlib.h>
 
+#include "admin/import_split.h"
 #include "protocol/handle.h"
 
 enum column {
@@ -155,6 +156,21 @@ static void parse_line(struct import_csv *reader)
     }
 }
 
+/* Takes the line as a row when it needs no parser and none is in the middle of a row. */
+static void take_plain(struct import_csv *reader)
+{
+    struct csv_row *row = &reader->row;
+    struct bytes line = reader->line.text;
+    if (row->original.len != line.len || row->count > 0 || reader->parser.entry_pos > 0 ||
+        reader->parser.quoted ||
+        !import_split_row(line, &row->text, row->starts, COLUMN_COUNT, &row->count)) {
+        return;
+    }
+    row->is_utf8 = handle_is_utf8(line);
+    row->is_whole = true;
+    reader->line.text = BYTES_NONE;
+}
+
 static void row_keep_line(struct import_csv *reader, enum status status, const struct fault *fault)
 {
     struct csv_row *row = &reader->row;
@@ -220,6 +236,9 @@ static enum status next_row(struct import_csv *reader, struct fault *fault)
             return status;
         }
         row_keep_line(reader, status, fault);
+        if (status == STATUS_OK && !row->is_whole) {
+            take_plain(reader);
+        }
     }
     return STATUS_OK;
 }
@@ -451,7 +470,7 @@ enum status import_csv_open(struct import_lines *lines, struct import_rows **out
     }
     reader->rows = (struct import_rows){csv_next, csv_close};
     reader->lines = lines;
-    reader->arena = arena_new(64u << 10, IMPORT_RECORD_MAX);
+    reader->arena = arena_new(256u << 10, IMPORT_RECORD_MAX); /* holds a record's array of values */
     enum status status = reader->arena == NULL || !parser_restart(&reader->parser)
                              ? STATUS_NO_MEMORY
                              : read_header(reader, fault);

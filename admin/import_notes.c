@@ -69,12 +69,16 @@ static bool holds(struct bytes text, struct bytes sign)
 /* U+FFFD, and the two characters that U+FFFD becomes when UTF-8 is read as GBK. */
 static bool is_damaged(struct bytes text)
 {
-    return holds(text, BYTES_LITERAL("\xef\xbf\xbd")) || holds(text, BYTES_LITERAL("锟斤拷"));
+    return !bytes_is_ascii(text) &&
+           (holds(text, BYTES_LITERAL("\xef\xbf\xbd")) || holds(text, BYTES_LITERAL("锟斤拷")));
 }
 
 /* U+FF01 to U+FF5E, the full-width forms of ASCII: EF BC 81 to EF BD 9E. */
 static bool has_full_width(struct bytes text)
 {
+    if (bytes_is_ascii(text)) {
+        return false;
+    }
     for (size_t i = 0; i + 2 < text.len; i++) {
         if (text.data[i] == 0xef && ((text.data[i + 1] == 0xbc && text.data[i + 2] >= 0x81) ||
                                      (text.data[i + 1] == 0xbd && text.data[i + 2] <= 0x9e))) {
@@ -91,7 +95,8 @@ static bool has_blank(struct bytes text)
             return true;
         }
     }
-    return holds(text, BYTES_LITERAL("\xe3\x80\x80")); /* the ideographic space */
+    /* The ideographic space. */
+    return !bytes_is_ascii(text) && holds(text, BYTES_LITERAL("\xe3\x80\x80"));
 }
 
 static bool has_scheme(struct bytes url)

@@ -58,6 +58,22 @@ static inline struct bytes bytes_from(struct bytes all, size_t offset)
     return offset >= all.len ? BYTES_NONE : bytes_of(all.data + offset, all.len - offset);
 }
 
+/* No byte above 0x7f; eight at a time, as most text is asked this several times. */
+static inline bool bytes_is_ascii(struct bytes text)
+{
+    uint64_t high = 0;
+    size_t at = 0;
+    for (; at + sizeof(uint64_t) <= text.len; at += sizeof(uint64_t)) {
+        uint64_t eight;
+        memcpy(&eight, text.data + at, sizeof(eight));
+        high |= eight;
+    }
+    for (; at < text.len; at++) {
+        high |= text.data[at];
+    }
+    return (high & 0x8080808080808080u) == 0;
+}
+
 static inline uint8_t bytes_ascii_upper(uint8_t c)
 {
     return c >= 'a' && c <= 'z' ? (uint8_t)(c - 'a' + 'A') : c;

@@ -287,6 +287,9 @@ static bool utf8_take(struct wire_reader *r)
 
 bool handle_is_utf8(struct bytes text)
 {
+    if (bytes_is_ascii(text)) {
+        return true;
+    }
     struct wire_reader r = wire_read(text);
     while (wire_left(&r) > 0) {
         if (!utf8_take(&r)) {
