@@ -10,6 +10,8 @@
 #include "tests/unit/resolver/exchange_fixture.h"
 
 #include "protocol/fragment.h"
+#include "registry/journal_backend.h"
+#include "registry/store.h"
 #include "resolver/stream.h"
 #include "tests/scenario/fake_net.h"
 
@@ -28,6 +30,17 @@ struct scene {
     struct reassembly *reassembly;
     struct sources *sources;
     struct budget *budget;
+    struct sessions *sessions;
+    struct duplicates *duplicates;
+    struct tries *tries;
+    struct crypto_pool *pool;
+    struct scene_write {
+        struct change_set *set;
+        committer_done *done;
+        void *context;
+    } write; /* the one that is held */
+    bool holds_writes;
+    struct arena *kept; /* what tests keep until they end */
     struct worker worker;
     struct net_address address;
 };
@@ -43,6 +56,52 @@ static inline void scene_fill_store(struct fixture *store)
     fixture_put(store, BYTES_LITERAL("88.1000/large"), &big, 1);
 }
 
+static inline void scene_commit(struct scene *scene, const struct scene_write *write)
+{
+    struct change_set *set = write->set;
+    scene->store.registry->backend->commit_group(scene->store.registry, &set, 1);
+    write->done(write->set, write->context);
+}
+
+/* In the committer's place: at once, or when the scene lets go. */
+static inline enum status scene_submit(void *context, struct change_set *set, committer_done *done,
+                                       void *done_context)
+{
+    struct scene *scene = context;
+    const struct scene_write write = {set, done, done_context};
+    if (!scene->holds_writes) {
+        scene_commit(scene, &write);
+    } else if (scene->write.set != NULL) {
+        return STATUS_SERVER_BUSY;
+    } else {
+        scene->write = write;
+    }
+    return STATUS_OK;
+}
+
+static inline void scene_let_go(struct scene *scene)
+{
+    const struct scene_write write = scene->write;
+    scene->write = (struct scene_write){0};
+    assert_non_null(write.set);
+    scene_commit(scene, &write);
+}
+
+static inline void scene_make_tables(struct scene *scene)
+{
+    const struct crypto_pool_options pool = {.threads = 0, .queue = 64};
+    scene->reassembly = reassembly_new(1);
+    scene->sources = sources_new(2);
+    scene->budget = budget_new(3);
+    scene->sessions = sessions_new(4, fixture_random);
+    scene->tries = tries_new(5);
+    scene->duplicates = duplicates_new(4u << 20);
+    scene->kept = arena_new(1 << 16, 64u << 20);
+    assert_int_equal(crypto_pool_start(&pool, &scene->pool), STATUS_OK);
+    assert_true(scene->reassembly != NULL && scene->sources != NULL && scene->budget != NULL &&
+                scene->sessions != NULL && scene->tries != NULL && scene->duplicates != NULL);
+}
+
 static inline int scene_open(void **state)
 {
     struct scene *scene = calloc(1, sizeof(*scene));
@@ -54,11 +113,8 @@ static inline int scene_open(void **state)
     scene->worker_net = fake_world_net(scene->world);
     scene->client_net = fake_world_net(scene->world);
     scene->settings = settings_defaults();
-    scene->reassembly = reassembly_new(1);
-    scene->sources = sources_new(2);
-    scene->budget = budget_new(3);
-    assert_true(scene->settings != NULL && scene->reassembly != NULL && scene->sources != NULL &&
-                scene->budget != NULL);
+    assert_non_null(scene->settings);
+    scene_make_tables(scene);
     scene->generation = (struct generation){.settings = scene->settings, .number = 1};
     struct worker_options options = {
         .net = scene->worker_net,
@@ -66,6 +122,12 @@ static inline int scene_open(void **state)
         .reassembly = scene->reassembly,
         .sources = scene->sources,
         .budget = scene->budget,
+        .sessions = scene->sessions,
+        .duplicates = scene->duplicates,
+        .tries = scene->tries,
+        .pool = scene->pool,
+        .submit = scene_submit,
+        .submit_context = scene,
         .worker_count = 1,
         .metrics = metrics_slot(scene->store.metrics, 0),
         .generation = &scene->generation,
@@ -93,6 +155,11 @@ static inline int scene_close(void **state)
     reassembly_free(scene->reassembly);
     sources_free(scene->sources);
     budget_free(scene->budget);
+    sessions_free(scene->sessions);
+    tries_free(scene->tries);
+    duplicates_free(scene->duplicates);
+    crypto_pool_stop(scene->pool);
+    arena_free(scene->kept);
     settings_free(scene->settings);
     fixture_close(&scene->store);
     free(scene);
