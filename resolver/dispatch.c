@@ -7,11 +7,16 @@
 
 #include "protocol/opcode.h"
 #include "resolver/op_auth.h"
+#include "resolver/op_create.h"
+#include "resolver/op_delete.h"
+#include "resolver/op_home.h"
+#include "resolver/op_list.h"
 #include "resolver/op_login.h"
 #include "resolver/op_refusals.h"
 #include "resolver/op_resolve.h"
 #include "resolver/op_session.h"
 #include "resolver/op_siteinfo.h"
+#include "resolver/op_values.h"
 
 static exchange_handler *handler_of(uint32_t opcode)
 {

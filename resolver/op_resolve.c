@@ -8,6 +8,7 @@
 #include "resolver/op_resolve.h"
 
 #include "protocol/selection.h"
+#include "resolver/administer.h"
 #include "resolver/hot_path.h"
 #include "resolver/lookup.h"
 
@@ -19,6 +20,7 @@ struct visibility {
     uint32_t selected;
     uint32_t visible;    /* publicly readable among them */
     bool has_unreadable; /* one nobody may read, administrators included */
+    bool asked[VALUE_COUNT_MAX];
     bool leaves[VALUE_COUNT_MAX];
 };
 
@@ -36,6 +38,7 @@ static bool next_value(struct wire_reader *r, struct value *out_value, struct by
 static void see(struct visibility *seen, uint32_t at, const struct value *value)
 {
     seen->selected++;
+    seen->asked[at] = true;
     if (value_is_public(value)) {
         seen->leaves[at] = true;
         seen->visible++;
@@ -72,7 +75,7 @@ static enum status answer_straight(struct exchange *x, struct bytes name, struct
     return exchange_close(x, marks);
 }
 
-/* Only public values ever leave: who may see others has to prove it first. */
+/* The values that leave, as runs of the stored bytes. */
 static enum status answer_visible(struct exchange *x, struct bytes name, struct bytes stored,
                                   const struct visibility *seen)
 {
@@ -91,10 +94,11 @@ static enum status answer_visible(struct exchange *x, struct bytes name, struct 
     return exchange_close(x, marks);
 }
 
+/* The national SDK never sets PO, and cannot answer a challenge to a resolution. */
 static bool wants_public_only(const struct exchange *x)
 {
-    /* The national SDK never sets PO and cannot answer a challenge to a resolution. */
-    return (x->message.header.flags & MESSAGE_PUBLIC_ONLY) != 0 || exchange_is_national(x);
+    return (x->message.header.flags & MESSAGE_PUBLIC_ONLY) != 0 ||
+           (exchange_is_national(x) && exchange_identity(x) == NULL);
 }
 
 static enum status refuse_damaged(struct exchange *x)
@@ -103,29 +107,95 @@ static enum status refuse_damaged(struct exchange *x)
     return exchange_refuse(x, STATUS_ERROR, "the stored record is damaged");
 }
 
+static enum status judge_reader(struct auth *auth, const void *subject)
+{
+    return auth_record(auth, subject, AUTH_READ_VALUE);
+}
+
+/* One who logged in, and whose client knows no PO, asks for what is open to all. */
+static bool reads_as_stranger(struct exchange *x, const struct lookup *found)
+{
+    struct auth auth;
+    const struct identity *who = exchange_identity(x);
+    if (who == NULL || who->source != IDENTITY_LOGIN || !exchange_is_national(x)) {
+        return false;
+    }
+    auth_begin(&auth, x, who);
+    return judge_reader(&auth, found) == STATUS_INVALID_ADMIN;
+}
+
+/* Everything that was asked for, for those who may read it. */
+static enum status answer_entitled(struct exchange *x, const struct selection *selection,
+                                   const struct lookup *found, struct visibility *seen)
+{
+    struct auth auth;
+    enum status status;
+    if (seen->has_unreadable) {
+        return exchange_refuse(x, STATUS_ACCESS_DENIED, "");
+    }
+    if (!administer_admit(x, &auth, judge_reader, found, &status)) {
+        return status;
+    }
+    exchange_exposes(x);
+    seen->visible = seen->selected;
+    memcpy(seen->leaves, seen->asked, sizeof(seen->leaves));
+    return answer_visible(x, selection->asked->handle, found->record.values, seen);
+}
+
 /* protocol.md §7.3, over every selected value. */
 static enum status answer_selected(struct exchange *x, const struct selection *selection,
-                                   struct bytes stored)
+                                   const struct lookup *found)
 {
     struct visibility seen = {.selected = 0};
-    if (measure(stored, selection, &seen) != STATUS_OK) {
+    if (measure(found->record.values, selection, &seen) != STATUS_OK) {
         return refuse_damaged(x);
     }
     bool may_all_leave = seen.visible == seen.selected;
-    if (!may_all_leave && !wants_public_only(x)) {
-        return seen.has_unreadable ? exchange_refuse(x, STATUS_ACCESS_DENIED, "")
-                                   : exchange_challenge(x);
+    if (!may_all_leave && !wants_public_only(x) && !reads_as_stranger(x, found)) {
+        return answer_entitled(x, selection, found, &seen);
     }
     if (seen.visible == 0) {
         return exchange_refuse(x, STATUS_VALUES_NOT_FOUND, "");
     }
-    return answer_visible(x, selection->asked->handle, stored, &seen);
+    return answer_visible(x, selection->asked->handle, found->record.values, &seen);
 }
 
 /* The name every reference server answers about itself (§5.14); it holds nothing public. */
 static bool is_server_status(struct bytes name)
 {
     return bytes_equal_nocase(name, BYTES_LITERAL("0.SITE/status"));
+}
+
+static enum status judge_watcher(struct auth *auth, const void *subject)
+{
+    (void)subject;
+    return auth_listed(auth, AUTH_STATUS);
+}
+
+/* This node tells its state on its metrics port; here stands that it serves. */
+static enum status answer_status(struct exchange *x)
+{
+    struct auth auth;
+    enum status status;
+    if (wants_public_only(x)) {
+        return exchange_refuse(x, STATUS_VALUES_NOT_FOUND, "");
+    }
+    if (!administer_admit(x, &auth, judge_watcher, NULL, &status)) {
+        return status;
+    }
+    exchange_exposes(x);
+    const struct value value = {
+        .index = 1,
+        .timestamp = (uint32_t)(x->scope->now_ms / 1000),
+        .ttl = 0,
+        .permissions = VALUE_ADMIN_READ,
+        .type = BYTES_LITERAL("CNRI.SERVER_STATUS"),
+        .data = BYTES_LITERAL("serving"),
+    };
+    struct message_marks marks = exchange_open(x, STATUS_OK);
+    wire_put_bytes(&x->reply, BYTES_LITERAL("0.SITE/status"));
+    value_list_encode(&x->reply, &value, 1);
+    return exchange_close(x, marks);
 }
 
 static enum status refuse_lookup(struct exchange *x, enum status status)
@@ -160,8 +230,7 @@ enum status op_resolve(struct exchange *x)
         return exchange_refuse(x, STATUS_PROTOCOL_ERROR, "more filters than a record has values");
     }
     if (is_server_status(asked.handle)) {
-        return wants_public_only(x) ? exchange_refuse(x, STATUS_VALUES_NOT_FOUND, "")
-                                    : exchange_challenge(x);
+        return answer_status(x);
     }
     struct lookup found;
     enum status status = lookup_record(x->scope->snapshot, asked.handle, &found);
@@ -177,5 +246,5 @@ enum status op_resolve(struct exchange *x)
     if (is_plain && (found.record.flags & RECORD_ALL_PUBLIC) != 0) {
         return answer_straight(x, asked.handle, found.record.values);
     }
-    return answer_selected(x, &selection, found.record.values);
+    return answer_selected(x, &selection, &found);
 }
