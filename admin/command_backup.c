@@ -316,7 +316,7 @@ static size_t find_backups(struct command_call *call, const char *path, struct l
     if (entries != NULL) {
         (void)closedir(entries);
     }
-    qsort(out, count, sizeof(*out), by_name);
+    qsort((void *)out, count, sizeof(void *), by_name);
     return count;
 }
 
@@ -554,8 +554,10 @@ int command_backup_restore(struct command_call *call)
     }
     struct backup_opener *opener = NULL;
     struct backup_verified *verified = arena_alloc(call->arena, sizeof(*verified));
-    int exit =
-        verified == NULL ? say_problem(call, PROBLEM_NO_MEMORY, path) : load_opener(call, &opener);
+    if (verified == NULL) {
+        return say_problem(call, PROBLEM_NO_MEMORY, path);
+    }
+    int exit = load_opener(call, &opener);
     if (exit == EXIT_OK) {
         status = verify_at(call, path, opener, verified, &fault);
         exit = status == STATUS_OK ? restore_undisturbed(call, target, opener, verified)

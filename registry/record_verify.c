@@ -180,12 +180,12 @@ static enum status renew(struct pass *pass, MDB_val *out_key, MDB_val *out_row)
 /* One transaction's rows. NOT_FOUND: that was the end. */
 static enum status check_some(struct pass *pass)
 {
-    MDB_val key;
-    MDB_val row;
+    MDB_val key = {0};
+    MDB_val row = {0};
     size_t bytes = 0;
     enum status status = renew(pass, &key, &row);
     for (int i = 0; status == STATUS_OK && i < RENEW_ROWS && bytes < RENEW_BYTES; i++) {
-        if (key.mv_size > sizeof(pass->last.data)) {
+        if (key.mv_data == NULL || key.mv_size > sizeof(pass->last.data)) {
             return STATUS_CORRUPT;
         }
         memcpy(pass->last.data, key.mv_data, key.mv_size);
