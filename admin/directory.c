@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "resolver/memory.h"
+
 const char *directory_path(struct arena *arena, const char *directory, const char *name)
 {
     size_t size = strlen(directory) + strlen(name) + 2;
@@ -92,6 +94,16 @@ enum status directory_commitment_key(struct arena *arena, const char *directory,
     return status;
 }
 
+/* Then rows are asked for here and there, and what lies around them is not (who only looks reads
+ * from one end to the other). */
+static bool is_larger_than_memory(struct arena *arena, const char *directory)
+{
+    struct stat file;
+    const char *path = directory_path(arena, directory, "store/data.mdb");
+    return path != NULL && stat(path, &file) == 0 &&
+           (uint64_t)file.st_size > memory_for_files(memory_available(""));
+}
+
 enum status directory_open_registry(struct arena *arena, const char *directory, bool is_read_only,
                                     struct registry **out_registry, struct fault *fault)
 {
@@ -107,6 +119,7 @@ enum status directory_open_registry(struct arena *arena, const char *directory, 
         .map_bytes_max = (uint64_t)settings->store_map_max,
         .reserve_bytes = (uint64_t)settings->store_reserve,
         .is_read_only = is_read_only,
+        .is_larger_than_memory = !is_read_only && is_larger_than_memory(arena, directory),
         .serves_damaged = true,
         .forbids_reuse = strcmp(settings->prefix_reuse, "never") == 0,
     };

@@ -28,6 +28,7 @@ struct registry_options {
     bool is_copy;                /* with is_read_only: nobody writes to it; nothing is left in it */
     bool may_create;             /* make directory and databases when there are none */
     bool serves_damaged;         /* open for reading what can be read; see registry_damage */
+    bool is_larger_than_memory;  /* nothing is read ahead around a page that is asked for */
     bool forbids_reuse;          /* a deleted handle may not be created again */
     struct bytes commitment_key; /* 32 bytes, copied; may be empty when read-only */
 };

@@ -291,7 +291,8 @@ static enum status open_environment(struct registry *registry,
 {
     uint64_t map_bytes = choose_map_bytes(options, store_file_bytes(registry->directory_fd));
     unsigned flags = MDB_NOTLS | (options->is_read_only ? MDB_RDONLY : 0u) |
-                     (options->is_copy ? MDB_NOLOCK : 0u);
+                     (options->is_copy ? MDB_NOLOCK : 0u) |
+                     (options->is_larger_than_memory ? MDB_NORDAHEAD : 0u);
     int error = mdb_env_create(&registry->env);
     if (error == 0) {
         error = mdb_env_set_mapsize(registry->env, map_bytes);

@@ -17,11 +17,13 @@
 #include "admin/figures.h"
 #include "resolver/activation.h"
 #include "resolver/mailbox.h"
+#include "resolver/memory.h"
 #include "resolver/metrics_port.h"
 #include "resolver/net_socket.h"
 #include "resolver/node.h"
 #include "resolver/notify.h"
 #include "resolver/privilege.h"
+#include "resolver/warmup.h"
 
 #define PATHS_ROOM 16384
 #define EXIT_USAGE 2
@@ -42,6 +44,7 @@ struct daemon {
     struct net_signal *signals[3];
     struct control *control;
     struct metrics_port *metrics_port;
+    struct warmup *warmup; /* NULL: not asked for yet */
 
     struct mail drain;
     atomic_bool drain_is_asked;
@@ -65,6 +68,22 @@ static const char usage[] =
     "  --allow-root   serve as root although DIR is root's and strangers can connect\n"
     "\n"
     "SIGHUP reads guantong.yaml again, SIGTERM lets answers in progress finish and ends.\n";
+
+/* Once in a run: what was read then is in memory, or was pushed out by what is asked for. */
+static void warm_up(struct daemon *daemon)
+{
+    if (!daemon->settings->store_warm_up || daemon->warmup != NULL) {
+        return;
+    }
+    struct warmup_options options = {
+        .path = directory_path(daemon->paths, daemon->directory, "store/data.mdb"),
+        .memory_bytes = memory_for_files(memory_available("")),
+        .log = daemon->log,
+    };
+    if (options.path == NULL || warmup_start(&options, &daemon->warmup) != STATUS_OK) {
+        log_write(daemon->log, LOG_LEVEL_INFO, "store", "not warmed up (no memory)");
+    }
+}
 
 /* --- reload ---------------------------------------------------------------------------------- */
 
@@ -94,6 +113,7 @@ static enum status adopt(struct daemon *daemon, struct settings *settings, struc
     settings_free(daemon->settings);
     daemon->settings = settings;
     control_publish_settings(daemon->control, settings);
+    warm_up(daemon);
     struct arena *paths = arena_new(PATHS_ROOM, PATHS_ROOM);
     struct fault log_fault = {0};
     if (paths != NULL) {
@@ -225,6 +245,7 @@ static void daemon_close(struct daemon *daemon)
     (void)pthread_cond_broadcast(&daemon->changed);
     (void)pthread_mutex_unlock(&daemon->lock);
     control_stop(daemon->control);
+    warmup_stop(daemon->warmup);
     if (daemon->node != NULL) {
         node_drain(daemon->node, daemon->settings->node_drain_timeout);
     }
@@ -504,6 +525,7 @@ static int serve(struct daemon *daemon)
             tell_listening(daemon);
         }
         notify_send(daemon->notify_path, "READY=1");
+        warm_up(daemon);
         net_run(daemon->net);
         notify_send(daemon->notify_path, "STOPPING=1");
         log_write(daemon->log, LOG_LEVEL_NOTICE, "node", "stopping");
