@@ -28,6 +28,7 @@ static const char *const column_names[COLUMN_COUNT] = {"handle", "index", "type"
                                                        "data",   "ttl",   "permissions"};
 
 #define NO_FIELD SIZE_MAX
+#define VALUES_FIRST 16
 #define ORIGINAL_MAX (4 * IMPORT_LINE_MAX) /* of a record's rows; what exceeds it is not kept */
 
 /* One row as the parser gave it: fields back to back. */
@@ -57,6 +58,7 @@ struct import_csv {
     bool row_waits;      /* it begins the next record */
     struct arena *arena; /* of the record being put together */
     struct value *values;
+    size_t values_size;
     struct import_text original;
 };
 
@@ -330,6 +332,24 @@ static void check_row_shape(struct import_csv *reader)
 
 /* --- records ---------------------------------------------------------------------------------- */
 
+/* Room for one more value; most records have few. */
+static bool reserve_value(struct import_csv *reader, struct record *record)
+{
+    if (record->count < reader->values_size) {
+        return true;
+    }
+    size_t size = reader->values_size * 2;
+    struct value *larger = arena_alloc(reader->arena, size * sizeof *larger);
+    if (larger == NULL) {
+        return false;
+    }
+    memcpy(larger, reader->values, record->count * sizeof *larger);
+    reader->values = larger;
+    reader->values_size = size;
+    record->values = larger;
+    return true;
+}
+
 /* Adds the row to the record; what is wrong with it is wrong with the record. */
 static enum status add_row(struct import_csv *reader, struct import_row *record, enum status status,
                            struct fault *fault)
@@ -338,6 +358,9 @@ static enum status add_row(struct import_csv *reader, struct import_row *record,
     struct value value;
     check_row_shape(reader);
     row_value(reader, &value);
+    if (!reserve_value(reader, &record->record)) {
+        return STATUS_NO_MEMORY;
+    }
     if (record->record.count < VALUE_COUNT_MAX) {
         reader->values[record->record.count++] = value;
     } else {
@@ -361,7 +384,8 @@ static enum status begin_record(struct import_csv *reader, struct import_row *re
     arena_reset(reader->arena);
     reader->original.len = 0;
     *record = (struct import_row){.line = reader->row.line};
-    reader->values = arena_alloc(reader->arena, VALUE_COUNT_MAX * sizeof *reader->values);
+    reader->values_size = VALUES_FIRST;
+    reader->values = arena_alloc(reader->arena, VALUES_FIRST * sizeof *reader->values);
     struct bytes handle = row_field(reader, COLUMN_HANDLE);
     record->record.handle = arena_copy(reader->arena, handle);
     record->record.values = reader->values;
@@ -470,7 +494,7 @@ enum status import_csv_open(struct import_lines *lines, struct import_rows **out
     }
     reader->rows = (struct import_rows){csv_next, csv_close};
     reader->lines = lines;
-    reader->arena = arena_new(256u << 10, IMPORT_RECORD_MAX); /* holds a record's array of values */
+    reader->arena = arena_new(64u << 10, IMPORT_RECORD_MAX);
     enum status status = reader->arena == NULL || !parser_restart(&reader->parser)
                              ? STATUS_NO_MEMORY
                              : read_header(reader, fault);
