@@ -41,6 +41,9 @@ static bool make_room(struct import_text *text, size_t len)
 /* The field behind its opening quote, the closing one taken, too. False: it does not end here. */
 static bool take_quoted(struct splitter *s)
 {
+    if (s->rest.len == 0) {
+        return false;
+    }
     const uint8_t *at = s->rest.data;
     const uint8_t *end = at + s->rest.len;
     for (;;) {
