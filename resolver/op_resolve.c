@@ -7,6 +7,9 @@
  */
 #include "resolver/op_resolve.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "protocol/selection.h"
 #include "resolver/administer.h"
 #include "resolver/hot_path.h"
@@ -15,13 +18,17 @@
 /* No record has more values, so longer lists can only be meant to burn time. */
 #define FILTER_MAX VALUE_COUNT_MAX
 
+#define STATUS_TEXT_MAX 80
+
+enum standing { NOT_ASKED, ASKED, ASKED_AND_PUBLIC };
+
 /* What a walk over the asked-for values found. */
 struct visibility {
     uint32_t selected;
     uint32_t visible;    /* publicly readable among them */
     bool has_unreadable; /* one nobody may read, administrators included */
-    bool asked[VALUE_COUNT_MAX];
-    bool leaves[VALUE_COUNT_MAX];
+    enum standing least; /* from which on a value leaves */
+    uint8_t standing[VALUE_COUNT_MAX];
 };
 
 /* The next stored value and its own bytes; false at the end or when they lie. */
@@ -38,9 +45,9 @@ static bool next_value(struct wire_reader *r, struct value *out_value, struct by
 static void see(struct visibility *seen, uint32_t at, const struct value *value)
 {
     seen->selected++;
-    seen->asked[at] = true;
+    seen->standing[at] = ASKED;
     if (value_is_public(value)) {
-        seen->leaves[at] = true;
+        seen->standing[at] = ASKED_AND_PUBLIC;
         seen->visible++;
     } else if ((value->permissions & VALUE_ADMIN_READ) == 0) {
         seen->has_unreadable = true;
@@ -87,7 +94,7 @@ static enum status answer_visible(struct exchange *x, struct bytes name, struct 
     struct value value;
     struct bytes raw;
     for (uint32_t i = 0; i < count && next_value(&r, &value, &raw); i++) {
-        if (seen->leaves[i]) {
+        if (seen->standing[i] >= seen->least) {
             wire_put_raw(&x->reply, raw);
         }
     }
@@ -138,7 +145,7 @@ static enum status answer_entitled(struct exchange *x, const struct selection *s
     }
     exchange_exposes(x);
     seen->visible = seen->selected;
-    memcpy(seen->leaves, seen->asked, sizeof(seen->leaves));
+    seen->least = ASKED;
     return answer_visible(x, selection->asked->handle, found->record.values, seen);
 }
 
@@ -146,7 +153,7 @@ static enum status answer_entitled(struct exchange *x, const struct selection *s
 static enum status answer_selected(struct exchange *x, const struct selection *selection,
                                    const struct lookup *found)
 {
-    struct visibility seen = {.selected = 0};
+    struct visibility seen = {.least = ASKED_AND_PUBLIC};
     if (measure(found->record.values, selection, &seen) != STATUS_OK) {
         return refuse_damaged(x);
     }
@@ -172,7 +179,7 @@ static enum status judge_watcher(struct auth *auth, const void *subject)
     return auth_listed(auth, AUTH_STATUS);
 }
 
-/* This node tells its state on its metrics port; here stands that it serves. */
+/* Figures in numbers stand on the metrics port; here, which state of the node answers. */
 static enum status answer_status(struct exchange *x)
 {
     struct auth auth;
@@ -184,13 +191,16 @@ static enum status answer_status(struct exchange *x)
         return status;
     }
     exchange_exposes(x);
+    char text[STATUS_TEXT_MAX];
+    int len = snprintf(text, sizeof(text), "generation=%" PRIu64 ";transaction=%" PRIu64,
+                       x->scope->generation->number, snapshot_txn(x->scope->snapshot));
     const struct value value = {
         .index = 1,
         .timestamp = (uint32_t)(x->scope->now_ms / 1000),
         .ttl = 0,
         .permissions = VALUE_ADMIN_READ,
         .type = BYTES_LITERAL("CNRI.SERVER_STATUS"),
-        .data = BYTES_LITERAL("serving"),
+        .data = bytes_of(text, (size_t)len),
     };
     struct message_marks marks = exchange_open(x, STATUS_OK);
     wire_put_bytes(&x->reply, BYTES_LITERAL("0.SITE/status"));
