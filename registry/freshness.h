@@ -5,8 +5,11 @@
  * Whoever keeps a copy of something read through a snapshot remembers the snapshot's transaction
  * id. Here stands, for each bucket of handles, the last transaction that replaced or removed a
  * record in it, and for all prefixes together, the last one that changed any of them (the floor). A
- * copy is good while it is not older than these. New records bump nothing, as nobody keeps a copy
- * of what was not there: an import does not make copies stale.
+ * copy is good while it is not older than these. It is made only where snapshot_is_published: a
+ * snapshot taken between a commit and its publication reads what the commit wrote, while copies it
+ * made stale still look good, and what is put together from both would be stamped as new. New
+ * records bump nothing, as nobody keeps a copy of what was not there: an import does not make
+ * copies stale.
  *
  * The committer stores after its commit is durable and before it publishes the transaction id
  * (release). Readers load after `snapshot_refresh`, which loads that id (acquire): whoever sees an

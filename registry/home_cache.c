@@ -45,7 +45,7 @@ bool home_cache_find(const struct home_cache *cache, struct bytes prefix, uint64
                      struct prefix_row *out_row)
 {
     const struct home_slot *slot = &cache->slots[slot_of(cache, prefix)];
-    /* Not newer either: what a commit that failed showed for a moment is not told for ever. */
+    /* Not newer either: no reader goes back in time by a row it kept. */
     if (slot->txn == 0 || slot->txn < freshness_floor(cache->freshness) || slot->txn > txn ||
         !bytes_equal_nocase(slot->row.prefix, prefix)) {
         return false;

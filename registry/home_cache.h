@@ -23,6 +23,6 @@ void home_cache_free(struct home_cache *cache);
 bool home_cache_find(const struct home_cache *cache, struct bytes prefix, uint64_t txn,
                      struct prefix_row *out_row);
 
-/* Copies the active row of `prefix` itself, read in a snapshot of transaction `txn`. */
+/* Copies the active row of `prefix` itself, read in a published snapshot of transaction `txn`. */
 void home_cache_keep(struct home_cache *cache, struct bytes prefix, uint64_t txn,
                      const struct prefix_row *row);

@@ -38,7 +38,7 @@ enum status registry_find_home(struct snapshot *snapshot, struct bytes handle,
         return STATUS_OK;
     }
     enum status status = home_find(&view, handle, out_row);
-    if (status == STATUS_OK && cache != NULL) {
+    if (status == STATUS_OK && cache != NULL && snapshot_is_published(snapshot)) {
         home_cache_keep(cache, prefix, snapshot_txn(snapshot), out_row);
     }
     return status;

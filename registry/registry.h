@@ -63,6 +63,11 @@ void snapshot_rest(struct snapshot *snapshot);
 /* The LMDB transaction id this snapshot reads. */
 uint64_t snapshot_txn(const struct snapshot *snapshot);
 
+/* Does it read exactly what was published when it was refreshed? Between a commit and its
+ * publication it may read more, of which not everything is known yet: then no copy of what it says
+ * may be kept. */
+bool snapshot_is_published(const struct snapshot *snapshot);
+
 /* What tells whether a copy of something read is still good (freshness.h); NULL when read-only, as
  * nobody tells. */
 const struct freshness *registry_freshness(const struct registry *registry);

@@ -97,12 +97,18 @@ enum status snapshot_refresh(struct snapshot *snapshot)
     const struct registry *registry = snapshot->txn.registry;
     /* Loaded in any case: it makes visible what the published transactions made stale. */
     uint64_t published = atomic_load_explicit(&registry->published_txn, memory_order_acquire);
+    snapshot->published = published;
     if (snapshot->is_active && !registry->is_read_only && snapshot->txn.error == 0 &&
         mdb_txn_id(snapshot->txn.mdb) >= published) {
         return STATUS_OK;
     }
     snapshot_rest(snapshot);
     return renew(snapshot);
+}
+
+bool snapshot_is_published(const struct snapshot *snapshot)
+{
+    return mdb_txn_id(snapshot->txn.mdb) == snapshot->published;
 }
 
 uint64_t snapshot_txn(const struct snapshot *snapshot)

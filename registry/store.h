@@ -123,6 +123,7 @@ enum status store_check_reserve(struct registry *registry, uint64_t coming_bytes
 struct snapshot {
     struct store_txn txn;
     MDB_cursor *records;      /* kept over renewals; knows the stored key, which mdb_get does not */
+    uint64_t published;       /* the transaction id found published at the last refresh */
     struct home_cache *homes; /* NULL: not asked yet, or nobody tells what became stale */
     bool is_active;
 };

@@ -122,8 +122,7 @@ void hot_find(const struct hot_turn *turn, const struct hot_request *request)
     }
 }
 
-/* Not older than what was published, and not newer than what this turn may see: a commit that
- * failed can have shown itself for a moment. */
+/* Not older than what was published, and not newer than what this turn may see. */
 static bool is_good(const struct hot_turn *turn, const struct hot_entry *entry, uint64_t hash)
 {
     return entry->txn >= turn->floor && entry->txn <= turn->txn &&
@@ -193,11 +192,13 @@ size_t hot_answer(struct hot_turn *turn, const struct hot_request *request, uint
     return len;
 }
 
-/* Without a slash the name stands for another handle, by which the committer would know it. */
+/* Without a slash the name stands for another handle, by which the committer would know it; a
+ * snapshot that is not published yet may know more than it should (registry/freshness.h). */
 void hot_keep(const struct exchange_scope *scope, struct bytes name, struct bytes values)
 {
     const struct hot_path *path = scope->hot;
-    if (path != NULL && memchr(name.data, '/', name.len) != NULL) {
+    if (path != NULL && snapshot_is_published(scope->snapshot) &&
+        memchr(name.data, '/', name.len) != NULL) {
         const struct hot_body body = {.name = name, .values = values};
         hot_set_put(path->set, freshness_hash(path->freshness, name), snapshot_txn(scope->snapshot),
                     &body);

@@ -5,6 +5,7 @@
 #include "tests/unit/registry/store_fixture.h"
 
 #include "registry/home_cache.h"
+#include "registry/store.h"
 
 static uint64_t touched(const struct fixture *f, const char *handle)
 {
@@ -148,6 +149,33 @@ static void home_when_kept_is_that_of_the_nearest_prefix(void **state)
     fixture_end(&f);
 }
 
+/* What a commit wrote is seen before it is published, and what it made stale is not known yet. */
+static void home_when_read_before_publication_is_not_kept(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct snapshot *snapshot = NULL;
+    struct prefix_row row;
+    struct bytes prefix = BYTES_LITERAL("88.1000");
+    fixture_begin(&f);
+    fixture_home(&f, "88.1000");
+    uint64_t txn = snapshot_txn(f.snapshot);
+    assert_int_equal(snapshot_new(f.registry, &snapshot), STATUS_OK);
+    atomic_store(&f.registry->published_txn, txn - 1);
+    assert_int_equal(snapshot_refresh(snapshot), STATUS_OK);
+    assert_int_equal(snapshot_txn(snapshot), txn);
+    assert_false(snapshot_is_published(snapshot));
+    assert_int_equal(registry_find_home(snapshot, BYTES_LITERAL("88.1000/a"), &row), STATUS_OK);
+    assert_false(home_cache_find(snapshot_homes(snapshot), prefix, txn, &row));
+    atomic_store(&f.registry->published_txn, txn);
+    assert_int_equal(snapshot_refresh(snapshot), STATUS_OK);
+    assert_true(snapshot_is_published(snapshot));
+    assert_int_equal(registry_find_home(snapshot, BYTES_LITERAL("88.1000/a"), &row), STATUS_OK);
+    assert_true(home_cache_find(snapshot_homes(snapshot), prefix, txn, &row));
+    snapshot_free(snapshot);
+    fixture_end(&f);
+}
+
 static void cache_when_a_row_is_of_another_time_does_not_give_it(void **state)
 {
     (void)state;
@@ -208,6 +236,7 @@ int main(void)
         cmocka_unit_test(freshness_when_read_only_is_not_told),
         cmocka_unit_test(home_when_kept_follows_every_change_of_its_prefix),
         cmocka_unit_test(home_when_kept_is_that_of_the_nearest_prefix),
+        cmocka_unit_test(home_when_read_before_publication_is_not_kept),
         cmocka_unit_test(cache_when_a_row_is_of_another_time_does_not_give_it),
         cmocka_unit_test(cache_when_asked_for_more_prefixes_than_it_keeps_stays_right),
     };

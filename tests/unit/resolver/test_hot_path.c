@@ -186,6 +186,7 @@ static void answer_when_filled_from_an_older_snapshot_is_not_told(void **state)
     struct fixture *f = *state;
     struct snapshot *old = NULL;
     assert_int_equal(snapshot_new(f->registry, &old), STATUS_OK);
+    assert_int_equal(snapshot_refresh(old), STATUS_OK);
     put(f, name_a, "https://example.com/newer");
     f->scope.snapshot = old;
     (void)full_name(f, name_a);
