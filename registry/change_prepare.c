@@ -8,6 +8,9 @@
 #include "registry/apply_item.h"
 #include "registry/prepare_item.h"
 
+/* Items from which finding the end of the records pays. */
+#define EDGE_FROM_ITEMS 8
+
 /* --- audit -------------------------------------------------------------------------------------
  */
 
@@ -198,6 +201,9 @@ enum status change_set_prepare(struct change_set *set, struct snapshot *snapshot
     begin(set, now_ms);
     struct preparation p = {.set = set, .txn = snapshot_store(snapshot)};
     p.view = (struct home_view){.txn = p.txn, .set = set};
+    if (set->count >= EDGE_FROM_ITEMS) {
+        load_edge_find(p.txn, &p.edge);
+    }
     /* Prefixes first: records of the same set may live under them. */
     enum status status = prepare_items(&p, true);
     if (status == STATUS_OK) {

@@ -9,14 +9,19 @@
 #include "registry/apply_item.h"
 #include "registry/journal_backend.h"
 #include "registry/journal_row.h"
+#include "registry/load_edge.h"
 #include "registry/quota.h"
 #include "registry/store_map.h"
+
+/* Items from which finding the end of the records pays. */
+#define EDGE_FROM_ITEMS 8
 
 struct group {
     struct registry *registry;
     struct store_txn txn;
     struct journal_state head;
     struct quota_book book;
+    struct load_edge edge;
     enum status reserve; /* STORAGE_FULL: no record is put */
     uint64_t behind_ms;  /* of the last set's clock to the journal's time */
     bool has_written;
@@ -51,6 +56,15 @@ static bool is_refusal(enum status status)
     return status == STATUS_QUOTA_EXCEEDED || status == STATUS_NOT_RESPONSIBLE;
 }
 
+static enum status check_expectation(struct group *group, const struct change_item *item)
+{
+    bool expects_nothing = item->table == CHANGE_RECORD && !item->meets_damage &&
+                           item->expected_version == 0 && item->expected_tombstone == 0;
+    return expects_nothing && load_edge_is_behind(&group->edge, item->key)
+               ? STATUS_OK
+               : apply_item_expects(&group->txn, item);
+}
+
 /* OK when the set may be applied; its items carry their own outcome. */
 static enum status decide_set(struct group *group, struct change_set *set)
 {
@@ -69,7 +83,7 @@ static enum status decide_set(struct group *group, struct change_set *set)
     for (size_t i = 0; i <= set->count; i++) {
         struct change_item *item = &set->items[i];
         item->status = item->prepared_status;
-        enum status status = is_live(item) ? apply_item_expects(&group->txn, item) : STATUS_OK;
+        enum status status = is_live(item) ? check_expectation(group, item) : STATUS_OK;
         if (status == STATUS_OK && item->table == CHANGE_RECORD &&
             item->prepared_status == STATUS_OK) {
             status = decide_record(group, set, item);
@@ -136,6 +150,9 @@ static enum status apply_set(struct group *group, struct change_set *set)
     for (size_t i = 0; i <= set->count; i++) {
         if (set->items[i].status == STATUS_OK) {
             apply_item(&group->txn, set->hasher, &set->items[i], &now);
+            if (set->items[i].table == CHANGE_RECORD) {
+                load_edge_move(&group->edge, set->items[i].key);
+            }
             now.position++;
             entry.count++;
         }
@@ -197,6 +214,9 @@ static enum status try_group(struct registry *registry, struct change_set *const
         return status;
     }
     group.reserve = store_check_reserve(registry, bytes_of_sets(sets, count));
+    if (count > 1 || sets[0]->count >= EDGE_FROM_ITEMS) {
+        load_edge_find(&group.txn, &group.edge);
+    }
     status = run_sets(&group, sets, count);
     quota_done(&group.book);
     if (status == STATUS_OK && group.has_written) {

@@ -10,11 +10,18 @@
 
 #include "registry/change_item.h"
 #include "registry/home.h"
+#include "registry/load_edge.h"
 
 struct preparation {
     struct change_set *set;
     struct store_txn *txn;
     struct home_view view;
+    struct load_edge edge;
+
+    /* The home found last: the records of a set are mostly of one prefix. */
+    struct bytes home_prefix; /* as the record spelled it; empty: none yet */
+    struct prefix_row home;
+    struct bytes home_owner; /* kept for the preparation */
 };
 
 /* Each gives the item's outcome: OK when it is to be applied, UNCHANGED, or why it fails. */

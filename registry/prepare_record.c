@@ -18,13 +18,30 @@ static struct bytes canonical_of(const struct change_item *item)
     return item->canonical;
 }
 
-/* Finds the prefix that governs the record, and with its case rule the keys. */
+/* Finds the prefix that governs the record. */
+static enum status find_home(struct preparation *p, struct bytes handle)
+{
+    struct bytes prefix = handle_governing_prefix(handle);
+    if (p->home_prefix.len > 0 && bytes_equal(prefix, p->home_prefix)) {
+        return STATUS_OK;
+    }
+    p->home_prefix = BYTES_NONE;
+    enum status status = home_find(&p->view, handle, &p->home);
+    if (status == STATUS_OK) {
+        p->home_owner = prepare_item_copy(p, p->home.enterprise, &status);
+    }
+    if (status == STATUS_OK) {
+        p->home_prefix = prefix;
+    }
+    return status;
+}
+
+/* Finds the record's home, and with its case rule the keys. */
 static enum status locate(struct preparation *p, struct change_item *item,
                           struct record_key *out_key, enum case_rule *out_rule)
 {
-    struct prefix_row home;
-    enum status status = home_find(&p->view, item->handle, &home);
-    if (status == STATUS_OK && home.hosting != PREFIX_HOSTED &&
+    enum status status = find_home(p, item->handle);
+    if (status == STATUS_OK && p->home.hosting != PREFIX_HOSTED &&
         !handle_is_prefix_record(item->handle)) {
         return prepare_item_fail(item, STATUS_NOT_RESPONSIBLE,
                                  "the prefix is delegated to another node");
@@ -32,18 +49,18 @@ static enum status locate(struct preparation *p, struct change_item *item,
     if (status != STATUS_OK) {
         return status;
     }
-    status = keys_record(item->handle, home.case_rule, out_key);
+    status = keys_record(item->handle, p->home.case_rule, out_key);
     if (status != STATUS_OK) {
         return status;
     }
-    item->owner = prepare_item_copy(p, home.enterprise, &status);
+    item->owner = p->home_owner;
     item->canonical = prepare_item_copy(p, out_key->canonical, &status);
     item->key = keys_is_shortened(out_key->key) ? prepare_item_copy(p, out_key->key, &status)
                                                 : item->canonical;
     if (p->set->enterprise.len == 0) {
         p->set->enterprise = item->owner;
     }
-    *out_rule = home.case_rule;
+    *out_rule = p->home.case_rule;
     return status;
 }
 
@@ -85,6 +102,10 @@ static enum status meet_record(struct preparation *p, struct change_item *item,
 {
     struct bytes stored;
     *out_row = (struct record_row){0};
+    if (load_edge_is_behind(&p->edge, key->key)) {
+        item->version = 1;
+        return STATUS_OK;
+    }
     enum status status = store_get(p->txn, STORE_RECORD, key->key, &stored);
     if (status == STATUS_OK) {
         status = record_row_decode(key->key, stored, out_row);

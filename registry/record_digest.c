@@ -11,11 +11,16 @@
 
 #include "protocol/digest.h"
 
+/* Pieces are gathered before they are hashed: most are smaller than what a call costs. */
+#define GATHER_BYTES 512
+
 struct hasher {
     EVP_MD *algorithm;
     EVP_MD_CTX *value; /* of one commitment */
     EVP_MD_CTX *whole; /* what hasher_begin .. hasher_end are about */
     bool failed;
+    size_t gathered;
+    uint8_t gather[GATHER_BYTES];
 };
 
 struct hasher *hasher_new(void)
@@ -51,12 +56,32 @@ void hasher_free(struct hasher *hasher)
 void hasher_begin(struct hasher *hasher)
 {
     hasher->failed = EVP_DigestInit_ex2(hasher->whole, hasher->algorithm, NULL) != 1;
+    hasher->gathered = 0;
+}
+
+static void update(struct hasher *hasher, struct bytes run)
+{
+    if (!hasher->failed && run.len > 0) {
+        hasher->failed = EVP_DigestUpdate(hasher->whole, run.data, run.len) != 1;
+    }
+}
+
+static void flush(struct hasher *hasher)
+{
+    update(hasher, bytes_of(hasher->gather, hasher->gathered));
+    hasher->gathered = 0;
 }
 
 void hasher_add(struct hasher *hasher, struct bytes run)
 {
-    if (!hasher->failed && run.len > 0) {
-        hasher->failed = EVP_DigestUpdate(hasher->whole, run.data, run.len) != 1;
+    if (run.len > sizeof(hasher->gather) - hasher->gathered) {
+        flush(hasher);
+    }
+    if (run.len > sizeof(hasher->gather)) {
+        update(hasher, run);
+    } else if (run.len > 0) {
+        memcpy(hasher->gather + hasher->gathered, run.data, run.len);
+        hasher->gathered += run.len;
     }
 }
 
@@ -84,6 +109,7 @@ void hasher_add_sized(struct hasher *hasher, struct bytes run)
 enum status hasher_end(struct hasher *hasher, uint8_t out[JOURNAL_HASH_LEN])
 {
     unsigned len = 0;
+    flush(hasher);
     if (hasher->failed || EVP_DigestFinal_ex(hasher->whole, out, &len) != 1) {
         return STATUS_ERROR;
     }
