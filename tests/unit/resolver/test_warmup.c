@@ -113,7 +113,7 @@ static void warm_up_that_is_stopped_ends_long_before_the_file_does(void **state)
         skip();
     }
     struct warmup *warmup = start(file->path, UINT64_MAX);
-    const struct timespec moment = {.tv_nsec = 5000000};
+    const struct timespec moment = {.tv_nsec = 60000000};
     (void)nanosleep(&moment, NULL);
     assert_false(warmup_is_over(warmup));
     warmup_stop(warmup);
