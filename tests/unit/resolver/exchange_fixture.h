@@ -33,6 +33,7 @@ struct fixture {
     struct metrics *metrics;
     struct arena *arena;
     struct generation generation;
+    struct settings *settings;
     struct exchange_scope scope;
     struct exchange x;
     uint8_t *request;
@@ -130,8 +131,10 @@ static inline void fixture_open(struct fixture *f)
     assert_non_null(f->request);
     assert_non_null(f->reply);
     f->reply_room = MESSAGE_PACKET_MAX;
-    f->generation =
-        (struct generation){.site_serial = FIXTURE_SERIAL, .is_primary = true, .number = 1};
+    f->settings = settings_defaults();
+    assert_non_null(f->settings);
+    f->generation = (struct generation){
+        .settings = f->settings, .site_serial = FIXTURE_SERIAL, .is_primary = true, .number = 1};
     f->scope = (struct exchange_scope){
         .generation = &f->generation,
         .snapshot = f->snapshot,
@@ -157,6 +160,7 @@ static inline void fixture_close(struct fixture *f)
     registry_close(f->registry);
     metrics_free(f->metrics);
     arena_free(f->arena);
+    settings_free(f->settings);
     free(f->request);
     free(f->reply);
     (void)nftw(f->directory, fixture_remove, 8, FTW_DEPTH | FTW_PHYS);
