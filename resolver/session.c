@@ -348,11 +348,19 @@ enum status sessions_keep_challenge(struct sessions *sessions, const struct sess
     return STATUS_OK;
 }
 
+/* The reference client sends each datagram from a port of its own. */
+static bool is_same_host(struct net_address a, struct net_address b)
+{
+    a.port = 0;
+    b.port = 0;
+    return net_address_equal(&a, &b);
+}
+
 static bool may_answer(const struct challenge *challenge, int64_t now_ms,
                        const struct net_address *peer)
 {
     return challenge->expires_ms > now_ms &&
-           (!challenge->is_bound || net_address_equal(&challenge->peer, peer));
+           (!challenge->is_bound || is_same_host(challenge->peer, *peer));
 }
 
 enum status sessions_take_challenge(struct sessions *sessions, int64_t now_ms, uint32_t id,

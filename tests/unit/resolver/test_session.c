@@ -110,12 +110,14 @@ static void challenge_over_udp_is_its_addresss_alone(void **state)
     uint8_t out[SESSION_NONCE_LEN];
     uint32_t id = 0;
     struct challenge *challenge = NULL;
-    struct net_address other = peer(1);
-    other.port++;
+    struct net_address other = peer(2);
+    struct net_address other_port = peer(1);
+    other_port.port++;
     assert_int_equal(sessions_keep_challenge(*state, &bound, NOW, &ask, &id, out), STATUS_OK);
     assert_int_equal(sessions_take_challenge(*state, NOW, id, &other, &challenge),
                      STATUS_AUTHENTICATION_TIMEOUT);
-    assert_int_equal(take(*state, id, NOW), STATUS_OK);
+    assert_int_equal(sessions_take_challenge(*state, NOW, id, &other_port, &challenge), STATUS_OK);
+    challenge_free(challenge);
 }
 
 static void challenges_of_others_survive_a_flood(void **state)
