@@ -29,6 +29,12 @@ struct generation {
     const struct settings_network *trusted;
     size_t trusted_count;
     EVP_PKEY *site_key; /* signs what clients ask to be certified; NULL: nothing is signed */
+    EVP_PKEY *previous_key;  /* the same for clients that know no newer one; NULL: there is none */
+    uint16_t site_key_since; /* the serial of the first site record that tells `site_key` */
+    struct tls_context *tls; /* NULL: none is served */
+    bool has_key_server;
+    struct net_address key_server; /* resolves keys of other nodes for us */
+    EVP_PKEY *key_server_key;      /* its signature is asked for; NULL: it is not known */
 };
 
 struct exchange_services;

@@ -32,6 +32,32 @@ static enum status parse_trusted(struct generation *generation, struct fault *fa
     return STATUS_OK;
 }
 
+/* "192.0.2.7:2641", "[2001:db8::1]:2641"; empty: there is none. */
+static enum status parse_key_server(struct generation *generation, struct fault *fault)
+{
+    const char *text = generation->settings->auth_key_server;
+    const char *colon = strrchr(text, ':');
+    char ip[NET_ADDRESS_TEXT];
+    char *end = NULL;
+    if (text[0] == '\0') {
+        return STATUS_OK;
+    }
+    unsigned long port = colon == NULL ? 0 : strtoul(colon + 1, &end, 10);
+    size_t len = colon == NULL ? 0 : (size_t)(colon - text);
+    bool is_bracketed = len > 2 && text[0] == '[' && text[len - 1] == ']';
+    if (len < sizeof(ip)) {
+        (void)snprintf(ip, sizeof(ip), "%.*s", (int)(is_bracketed ? len - 2 : len),
+                       text + is_bracketed);
+    }
+    if (len == 0 || len >= sizeof(ip) || port == 0 || port > UINT16_MAX || *end != '\0' ||
+        net_address_parse(ip, (uint16_t)port, &generation->key_server) != STATUS_OK) {
+        return fault_set(fault, STATUS_BAD_SETTING,
+                         "auth.key_server: \"%s\" is not an address and a port", text);
+    }
+    generation->has_key_server = true;
+    return STATUS_OK;
+}
+
 static enum status judge_site(struct generation *generation, struct fault *fault)
 {
     struct arena *arena = arena_new(4096, SITE_ARENA_MAX);
@@ -98,6 +124,9 @@ enum status generation_new(const struct settings *settings, struct registry *reg
     generation->site_serial = MESSAGE_SERIAL_UNKNOWN;
     enum status status = parse_trusted(generation, fault);
     if (status == STATUS_OK) {
+        status = parse_key_server(generation, fault);
+    }
+    if (status == STATUS_OK) {
         status = read_site(generation, registry, fault);
     }
     if (status != STATUS_OK) {
@@ -114,6 +143,9 @@ void generation_free(struct generation *generation)
         free((void *)(uintptr_t)generation->site.data);
         free((void *)(uintptr_t)generation->trusted);
         EVP_PKEY_free(generation->site_key);
+        EVP_PKEY_free(generation->previous_key);
+        tls_context_free(generation->tls);
+        EVP_PKEY_free(generation->key_server_key);
         free(generation);
     }
 }

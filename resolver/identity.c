@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+#include "resolver/certificate.h"
+#include "resolver/key_remote.h"
 #include "resolver/key_source.h"
 #include "resolver/login.h"
 #include "resolver/progress.h"
@@ -31,6 +33,23 @@ enum status exchange_demand_identity(struct exchange *x)
 /* --- the answer to a challenge -----------------------------------------------------------------
  */
 
+/* The session is this identity's from now on: its MAC alone will do. */
+static void authenticate_session(struct exchange *x)
+{
+    const struct session *session = x->progress->session;
+    if (session != NULL && !session->is_anonymous) {
+        sessions_authenticate(x->scope->services->sessions, session->id);
+    }
+}
+
+static enum status believe(struct exchange *x, uint32_t index)
+{
+    x->progress->identity.index = index;
+    x->progress->identity.is_verified = true;
+    authenticate_session(x);
+    return STATUS_OK;
+}
+
 static enum status start(struct exchange *x)
 {
     const struct progress *progress = x->progress;
@@ -46,27 +65,19 @@ static enum status start(struct exchange *x)
         return STATUS_AUTHENTICATION_FAILED;
     }
     enum status status = key_source_find(x, progress->answer.identity.index, &asked);
-    return status == STATUS_OK ? verify_start(x, &asked) : status;
-}
-
-/* The session is this identity's from now on: its MAC alone will do. */
-static void authenticate_session(struct exchange *x)
-{
-    const struct session *session = x->progress->session;
-    if (session != NULL && !session->is_anonymous) {
-        sessions_authenticate(x->scope->services->sessions, session->id);
+    if (status == STATUS_NOT_RESPONSIBLE) {
+        status = key_remote_verify(x, progress->answer.identity.index, &asked);
+        return status == STATUS_OK ? believe(x, progress->answer.identity.index) : status;
     }
+    return status == STATUS_OK ? verify_start(x, &asked) : status;
 }
 
 static enum status take_verdict(struct exchange *x, const struct wait *wait)
 {
-    struct progress *progress = x->progress;
     uint32_t index = 0;
     enum status status = verify_outcome(wait, &index);
     if (status == STATUS_OK) {
-        progress->identity.index = index;
-        progress->identity.is_verified = true;
-        authenticate_session(x);
+        status = believe(x, index);
     } else if (status != STATUS_AUTHENTICATION_FAILED) {
         status = STATUS_UNABLE_TO_AUTHENTICATE;
     }
@@ -108,8 +119,9 @@ enum status exchange_authenticate(struct exchange *x)
         progress->identity.is_verified = progress->has_mac;
         return progress->has_mac ? STATUS_OK : STATUS_INVALID_CREDENTIAL;
     case IDENTITY_LOGIN:
-    case IDENTITY_CERTIFICATE:
         return STATUS_OK;
+    case IDENTITY_CERTIFICATE:
+        return certificate_authenticate(x);
     }
     return STATUS_AUTHENTICATION_FAILED;
 }

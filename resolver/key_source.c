@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "resolver/key_remote.h"
 #include "resolver/lookup.h"
 #include "resolver/progress.h"
 
@@ -42,6 +43,10 @@ enum status key_source_find(struct exchange *x, uint32_t index, struct verify_ca
 {
     struct lookup found;
     enum status status = lookup_record(x->scope->snapshot, asked->handle, &found);
-    return status == STATUS_OK ? find_local(x, &found, index, asked)
-                               : STATUS_UNABLE_TO_AUTHENTICATE;
+    if (status == STATUS_NOT_RESPONSIBLE && !asked->is_secret) {
+        return key_remote_find(x, index, asked);
+    }
+    return status == STATUS_OK                ? find_local(x, &found, index, asked)
+           : status == STATUS_NOT_RESPONSIBLE ? STATUS_NOT_RESPONSIBLE
+                                              : STATUS_UNABLE_TO_AUTHENTICATE;
 }

@@ -8,5 +8,6 @@
 
 /* Fills in the keys of asked->handle with that index (0: all), borrowed until the handler returns.
  * What this node holds is remembered for the commit. PENDING: they are being asked for.
+ * NOT_RESPONSIBLE: a secret key of another node, which has to judge itself (key_remote_verify).
  * UNABLE_TO_AUTHENTICATE: there are none, or they cannot be had. */
 enum status key_source_find(struct exchange *x, uint32_t index, struct verify_case *asked);

@@ -347,6 +347,8 @@ static enum status open_node(struct daemon *daemon, struct fault *fault)
         .given = daemon->given.fds,
         .given_count = daemon->given.count,
         .site_key_path = directory_path(daemon->paths, daemon->directory, "keys/site.pem"),
+        .key_server_key_path =
+            directory_path(daemon->paths, daemon->directory, "keys/key_server.pem"),
     };
     return node_start(&options, &daemon->node, fault);
 }

@@ -19,15 +19,19 @@ struct node_options {
     const struct settings *settings; /* borrowed until the next reload or the end */
     struct registry *registry;       /* borrowed until node_free; opened for writing */
     struct log *log;                 /* borrowed until node_free */
-    const char *site_key_path; /* keys/site.pem, borrowed; NULL: answers are not signed */
+    const char *site_key_path;       /* keys/site.pem, borrowed; NULL: answers are not signed */
+    const char *previous_key_path;   /* keys/site.previous.pem, likewise */
+    const char *directory; /* what paths of the settings are relative to; NULL: the process's */
+    const char *key_server_key_path; /* keys/key_server.pem, likewise; NULL: it is not known */
     /* UDP and listening TCP sockets bound by somebody else; with any of them nothing is bound here
      * and the listen section of the settings has no say. Needed by node_start alone. */
     const int *given;
+    const bool *given_is_tls; /* of each; NULL: none is */
     size_t given_count;
 };
 
 /* Opens every listener, or serves the sockets given (so that a port in use is told at once), starts
- * workers and committer. `listen.handle_port` 0 picks a free port (tests). The site record is read
+ * workers and committer. `listen.handle_port` 0 picks free ports (tests). The site record is read
  * from the store's meta "site". On failure everything is closed again. */
 enum status node_start(const struct node_options *options, struct node **out_node,
                        struct fault *fault);

@@ -173,6 +173,12 @@ static bool is_server_status(struct bytes name)
     return bytes_equal_nocase(name, BYTES_LITERAL("0.SITE/status"));
 }
 
+/* National clients ask for it on idle connections and wait for 100 (§12.5). */
+static bool is_heart_beat(struct bytes name)
+{
+    return bytes_equal(name, BYTES_LITERAL("0"));
+}
+
 static enum status judge_watcher(struct auth *auth, const void *subject)
 {
     (void)subject;
@@ -244,6 +250,9 @@ enum status op_resolve(struct exchange *x)
     }
     struct lookup found;
     enum status status = lookup_record(x->scope->snapshot, asked.handle, &found);
+    if (status == STATUS_NOT_RESPONSIBLE && is_heart_beat(asked.handle)) {
+        status = STATUS_HANDLE_NOT_FOUND;
+    }
     if (status != STATUS_OK) {
         return refuse_lookup(x, status);
     }

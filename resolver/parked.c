@@ -340,7 +340,7 @@ static void give_up(struct parked *parked)
 {
     struct progress *progress = parked->progress;
     const struct exchange_services *services = &parked->table->worker->services;
-    if (progress->is_first) {
+    if (progress != NULL && progress->is_first) {
         duplicates_release(services->duplicates, &progress->duplicate);
     }
     progress_free(progress);
@@ -420,8 +420,9 @@ static void parked_on_timer(void *context)
 
 void parked_list_orphan(struct parked_list *list)
 {
-    while (list->first != NULL) {
-        struct parked *parked = list->first;
+    struct parked *next = NULL;
+    for (struct parked *parked = list->first; parked != NULL; parked = next) {
+        next = parked->list_next;
         bool is_useless = parked->has_more;
         list_leave(parked);
         if (is_useless) {
@@ -469,9 +470,11 @@ void parked_table_free(struct parked_table *table)
     if (table != NULL) {
         parked_table_close(table);
         wake_sleepers(table);
-        while (table->first != NULL) {
-            assert(table->first->out == 0 && table->first->progress != NULL);
-            give_up(table->first);
+        struct parked *next = NULL;
+        for (struct parked *parked = table->first; parked != NULL; parked = next) {
+            next = parked->next;
+            assert(parked->out == 0);
+            give_up(parked);
         }
         net_timer_free(table->timer);
         free(table);

@@ -22,6 +22,7 @@ struct exchange_services {
     struct sessions *sessions;
     struct duplicates *duplicates;
     struct tries *tries;
+    struct key_cache *keys;
     struct crypto_pool *pool;
     struct parked_table *parked;
     struct mailbox *mailbox;

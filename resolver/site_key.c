@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -36,7 +37,8 @@ static int no_passphrase(char *room, int size, int rwflag, void *context)
     return -1;
 }
 
-static enum status read_key(int fd, const char *path, EVP_PKEY **out_key, struct fault *fault)
+static enum status read_key(int fd, const char *path, bool is_private, EVP_PKEY **out_key,
+                            struct fault *fault)
 {
     FILE *file = fdopen(fd, "r");
     if (file == NULL) {
@@ -44,25 +46,36 @@ static enum status read_key(int fd, const char *path, EVP_PKEY **out_key, struct
         return fault_set(fault, STATUS_SYSTEM, "%s: %s", path, strerror(errno));
     }
     (void)ERR_set_mark();
-    *out_key = PEM_read_PrivateKey(file, NULL, no_passphrase, NULL);
+    *out_key = is_private ? PEM_read_PrivateKey(file, NULL, no_passphrase, NULL)
+                          : PEM_read_PUBKEY(file, NULL, no_passphrase, NULL);
     (void)ERR_pop_to_mark();
     (void)fclose(file);
-    return *out_key != NULL
-               ? STATUS_OK
-               : fault_set(fault, STATUS_CORRUPT, "%s holds no private key in PEM", path);
+    return *out_key != NULL ? STATUS_OK
+                            : fault_set(fault, STATUS_CORRUPT, "%s holds no %s key in PEM", path,
+                                        is_private ? "private" : "public");
 }
 
-enum status site_key_load(const char *path, EVP_PKEY **out_key, struct fault *fault)
+static enum status load(const char *path, bool is_private, EVP_PKEY **out_key, struct fault *fault)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) {
         return fault_set(fault, errno == ENOENT ? STATUS_NOT_FOUND : STATUS_SYSTEM, "%s: %s", path,
                          strerror(errno));
     }
-    enum status status = judge_file(fd, path, fault);
+    enum status status = is_private ? judge_file(fd, path, fault) : STATUS_OK;
     if (status != STATUS_OK) {
         (void)close(fd);
         return status;
     }
-    return read_key(fd, path, out_key, fault);
+    return read_key(fd, path, is_private, out_key, fault);
+}
+
+enum status site_key_load(const char *path, EVP_PKEY **out_key, struct fault *fault)
+{
+    return load(path, true, out_key, fault);
+}
+
+enum status site_key_load_public(const char *path, EVP_PKEY **out_key, struct fault *fault)
+{
+    return load(path, false, out_key, fault);
 }

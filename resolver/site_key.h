@@ -12,3 +12,6 @@
  * with EVP_PKEY_free. NOT_FOUND: there is none; SYSTEM: it cannot be read; ACCESS_DENIED: others
  * can read it; CORRUPT: it holds no key. */
 enum status site_key_load(const char *path, EVP_PKEY **out_key, struct fault *fault);
+
+/* Another server's public key in PEM; anybody may read the file. */
+enum status site_key_load_public(const char *path, EVP_PKEY **out_key, struct fault *fault);

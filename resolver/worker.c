@@ -6,7 +6,9 @@
 
 #include <stdlib.h>
 
+#include "resolver/handshakes.h"
 #include "resolver/hot_path.h"
+#include "resolver/key_remote.h"
 #include "resolver/stream.h"
 #include "resolver/udp.h"
 
@@ -75,10 +77,14 @@ static enum status make_parts(struct worker *worker)
     if (status == STATUS_OK) {
         status = parked_table_new(worker, &worker->parked);
     }
+    if (status == STATUS_OK) {
+        status = handshakes_new(worker, &worker->handshakes);
+    }
     worker->services = (struct exchange_services){
         .sessions = options->sessions,
         .duplicates = options->duplicates,
         .tries = options->tries,
+        .keys = options->keys,
         .pool = options->pool,
         .parked = worker->parked,
         .mailbox = worker->mailbox,
@@ -127,9 +133,11 @@ void worker_done(struct worker *worker)
     stream_close_all(worker);
     if (worker->parked != NULL) {
         parked_table_close(worker->parked);
+        key_remote_cancel_all(worker);
         mailbox_open_all(worker->mailbox);
         parked_table_free(worker->parked);
     }
+    handshakes_free(worker->handshakes);
     net_timer_free(worker->timer);
     mailbox_free(worker->mailbox);
     snapshot_free(worker->snapshot);

@@ -23,6 +23,8 @@
     (2 * MESSAGE_PACKET_MAX) /* a batch is sent when less than one packet fits */
 #define WORKER_SCRATCH_SIZE 65536
 
+struct handshakes;
+struct key_remote;
 struct udp;
 struct stream;
 struct stream_listener;
@@ -36,6 +38,7 @@ struct worker_options {
     struct sessions *sessions;     /* NULL: nothing is kept over a request (resolution alone) */
     struct duplicates *duplicates; /* with sessions */
     struct tries *tries;           /* with sessions */
+    struct key_cache *keys;        /* with sessions */
     struct crypto_pool *pool;      /* with sessions */
     services_submit *submit;       /* NULL: nothing can be written */
     void *submit_context;
@@ -63,9 +66,11 @@ struct worker {
     size_t listener_count;
     struct stream *streams;      /* open connections */
     struct outbox_list outboxes; /* of those, with answers that wait */
+    struct handshakes *handshakes;
     struct parked_table *parked;
     struct exchange_services services;
     struct seal_budget certified;
+    struct key_remote *key_remotes; /* keys that are being asked for */
     bool is_draining;
     bool is_last_call_over; /* the drain's: see worker_drops */
     int64_t drain_left_ms;  /* from then on */

@@ -12,6 +12,7 @@
 #include "protocol/fragment.h"
 #include "registry/journal_backend.h"
 #include "registry/store.h"
+#include "resolver/key_cache.h"
 #include "resolver/stream.h"
 #include "tests/scenario/fake_net.h"
 
@@ -33,6 +34,7 @@ struct scene {
     struct sessions *sessions;
     struct duplicates *duplicates;
     struct tries *tries;
+    struct key_cache *keys;
     struct crypto_pool *pool;
     struct scene_write {
         struct change_set *set;
@@ -95,11 +97,13 @@ static inline void scene_make_tables(struct scene *scene)
     scene->budget = budget_new(3);
     scene->sessions = sessions_new(4, fixture_random);
     scene->tries = tries_new(5);
+    scene->keys = key_cache_new(6);
     scene->duplicates = duplicates_new(4u << 20);
     scene->kept = arena_new(1 << 16, 64u << 20);
     assert_int_equal(crypto_pool_start(&pool, &scene->pool), STATUS_OK);
     assert_true(scene->reassembly != NULL && scene->sources != NULL && scene->budget != NULL &&
-                scene->sessions != NULL && scene->tries != NULL && scene->duplicates != NULL);
+                scene->sessions != NULL && scene->tries != NULL && scene->keys != NULL &&
+                scene->duplicates != NULL);
 }
 
 static inline int scene_open(void **state)
@@ -125,6 +129,7 @@ static inline int scene_open(void **state)
         .sessions = scene->sessions,
         .duplicates = scene->duplicates,
         .tries = scene->tries,
+        .keys = scene->keys,
         .pool = scene->pool,
         .submit = scene_submit,
         .submit_context = scene,
@@ -157,6 +162,7 @@ static inline int scene_close(void **state)
     budget_free(scene->budget);
     sessions_free(scene->sessions);
     tries_free(scene->tries);
+    key_cache_free(scene->keys);
     duplicates_free(scene->duplicates);
     crypto_pool_stop(scene->pool);
     arena_free(scene->kept);

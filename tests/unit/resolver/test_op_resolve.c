@@ -213,7 +213,7 @@ static void names_when_asked_find_their_record_or_the_reason(void **state)
         {{.name = "88.1000.5/x"}, 301, ""},
         {{.name = "88.3000/x"}, 301, ""},
         {{.name = "77.9999/x"}, 301, ""},
-        {{.name = "0"}, 301, ""},
+        {{.name = "0"}, 100, ""},
         {{.name = ""}, 102, ""},
         {{.name = long_name}, 102, ""},
     };

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One question over TCP, its answer brought home as WAIT_KEY (key_remote.h). Nothing of an answer
+ * is believed before its digest is that of the very question, and its signature right where the
+ * server's key is known.
+ */
+#include "resolver/key_remote.h"
+
+#include <stdlib.h>
+
+#include "protocol/opcode.h"
+#include "protocol/signature.h"
+#include "resolver/ask.h"
+#include "resolver/key_cache.h"
+#include "resolver/progress.h"
+#include "resolver/worker.h"
+
+#define QUESTION_MAX 8192 /* two handles and a signed response at the most */
+#define OWN_VERSION ((struct message_version){MESSAGE_VERSION_MAJOR, MESSAGE_VERSION_MINOR})
+
+struct key_remote {
+    struct wait wait;
+    struct ask *ask; /* NULL: over */
+    struct worker *worker;
+    struct key_remote *next; /* of the worker's that are under way */
+    struct key_remote *previous;
+    struct digest digest; /* of the question */
+    uint32_t opcode;
+    uint8_t *answer;
+    size_t answer_len;
+};
+
+static void remote_free(struct wait *wait)
+{
+    struct key_remote *remote = (struct key_remote *)wait;
+    free(remote->answer);
+    free(remote);
+}
+
+static void leave(struct key_remote *remote)
+{
+    *(remote->previous != NULL ? &remote->previous->next : &remote->worker->key_remotes) =
+        remote->next;
+    if (remote->next != NULL) {
+        remote->next->previous = remote->previous;
+    }
+}
+
+static void go_home(struct key_remote *remote, enum status status)
+{
+    leave(remote);
+    remote->ask = NULL;
+    remote->wait.status = status;
+    mailbox_post(remote->worker->mailbox, &remote->wait.mail);
+}
+
+static void remote_on_answer(void *context, enum status status, struct bytes answer,
+                             const struct ask_figures *figures)
+{
+    struct key_remote *remote = context;
+    (void)figures;
+    if (status == STATUS_OK) {
+        remote->answer = malloc(answer.len);
+        if (remote->answer == NULL) {
+            status = STATUS_NO_MEMORY;
+        } else {
+            memcpy(remote->answer, answer.data, answer.len);
+            remote->answer_len = answer.len;
+        }
+    }
+    go_home(remote, status);
+}
+
+void key_remote_cancel_all(struct worker *worker)
+{
+    while (worker->key_remotes != NULL) {
+        struct key_remote *remote = worker->key_remotes;
+        ask_cancel(remote->ask);
+        go_home(remote, STATUS_CLOSED);
+    }
+}
+
+/* --- asking ------------------------------------------------------------------------------------
+ */
+
+static struct bytes write_question(const struct exchange *x, struct key_remote *remote,
+                                   struct bytes body, uint8_t room[QUESTION_MAX])
+{
+    uint32_t request_id = 0;
+    x->scope->random(&request_id, sizeof(request_id));
+    uint32_t flags = MESSAGE_RECURSIVE | MESSAGE_PUBLIC_ONLY | MESSAGE_REQUEST_DIGEST;
+    if (x->scope->generation->key_server_key != NULL) {
+        flags |= MESSAGE_CERTIFIED;
+    }
+    struct message message = {
+        .envelope = {.version = OWN_VERSION,
+                     .suggested = OWN_VERSION,
+                     .request_id = (request_id & INT32_MAX) | 1},
+        .header = {.opcode = remote->opcode,
+                   .flags = flags,
+                   .site_serial = MESSAGE_SERIAL_UNKNOWN,
+                   .expiration = (uint32_t)(x->scope->now_ms / 1000 + MESSAGE_EXPIRY_S)},
+        .body = body,
+    };
+    struct wire_writer w = wire_write(room, QUESTION_MAX);
+    message_encode(&w, &message);
+    struct bytes packet = wire_wrote(&w);
+    struct message written;
+    bool is_sound = message_decode(packet, &written) == STATUS_OK &&
+                    digest_compute(DIGEST_SHA256, written.digested, &remote->digest) == STATUS_OK;
+    return is_sound ? packet : BYTES_NONE;
+}
+
+static enum status send(struct exchange *x, struct key_remote *remote, struct bytes body)
+{
+    uint8_t room[QUESTION_MAX];
+    struct worker *worker = remote->worker;
+    const struct generation *generation = x->scope->generation;
+    struct bytes packet = write_question(x, remote, body, room);
+    if (packet.len == 0 || wait_begin(x, &remote->wait, WAIT_KEY, remote_free) != STATUS_OK) {
+        return STATUS_SERVER_BUSY;
+    }
+    const struct ask_options options = {
+        .server = generation->key_server,
+        .transport = ASK_TCP,
+        .timeout_ms = generation->settings->auth_key_time,
+    };
+    if (ask_start(worker->options.net, &options, packet, remote_on_answer, remote, &remote->ask) !=
+        STATUS_OK) {
+        wait_cancel(x, &remote->wait);
+        return STATUS_UNABLE_TO_AUTHENTICATE;
+    }
+    remote->next = worker->key_remotes;
+    if (remote->next != NULL) {
+        remote->next->previous = remote;
+    }
+    worker->key_remotes = remote;
+    return STATUS_PENDING;
+}
+
+static enum status ask_server(struct exchange *x, uint32_t opcode, struct bytes body)
+{
+    if (x->scope->services == NULL || !x->scope->generation->has_key_server) {
+        return STATUS_UNABLE_TO_AUTHENTICATE;
+    }
+    struct key_remote *remote = calloc(1, sizeof(*remote));
+    if (remote == NULL) {
+        return STATUS_SERVER_BUSY;
+    }
+    remote->opcode = opcode;
+    remote->worker = x->scope->services->worker;
+    enum status status = send(x, remote, body);
+    if (status != STATUS_PENDING) {
+        free(remote);
+    }
+    return status;
+}
+
+/* --- believing ---------------------------------------------------------------------------------
+ */
+
+/* The answer's body without its digest. */
+static enum status open_answer(const struct exchange *x, const struct key_remote *remote,
+                               struct bytes *out_body)
+{
+    struct message message;
+    struct digest digest;
+    bool has_digest = false;
+    EVP_PKEY *key = x->scope->generation->key_server_key;
+    if (remote->wait.status != STATUS_OK ||
+        message_decode(bytes_of(remote->answer, remote->answer_len), &message) != STATUS_OK ||
+        message.header.opcode != remote->opcode || message.header.response_code != 1) {
+        return STATUS_UNABLE_TO_AUTHENTICATE;
+    }
+    if (key != NULL && signature_message_check(key, &message) != STATUS_OK) {
+        return STATUS_UNABLE_TO_AUTHENTICATE;
+    }
+    if (body_take_digest(&message, out_body, &digest, &has_digest) != STATUS_OK || !has_digest ||
+        !bytes_equal(bytes_of(digest.data, digest.len),
+                     bytes_of(remote->digest.data, remote->digest.len))) {
+        return STATUS_UNABLE_TO_AUTHENTICATE;
+    }
+    return STATUS_OK;
+}
+
+/* How long what was answered may be kept: the shortest of its lives and ours. */
+static int64_t expiry(const struct exchange *x, const struct body_values *body)
+{
+    int64_t longest_ms = x->scope->generation->settings->auth_key_cache;
+    for (size_t i = 0; i < body->count; i++) {
+        int64_t life_ms = body->values[i].ttl_type == VALUE_TTL_RELATIVE
+                              ? (int64_t)body->values[i].ttl * 1000
+                              : (int64_t)body->values[i].ttl * 1000 - x->scope->now_ms;
+        longest_ms = life_ms < longest_ms ? life_ms : longest_ms;
+    }
+    return x->scope->now_ms + longest_ms;
+}
+
+static enum status take_values(struct exchange *x, const struct key_remote *remote, uint32_t index,
+                               struct verify_case *asked)
+{
+    struct bytes bare;
+    struct body_values body;
+    enum status status = open_answer(x, remote, &bare);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (body_values_decode(bare, x->scope->arena, &body) != STATUS_OK ||
+        !bytes_equal_nocase(body.handle, asked->handle)) {
+        return STATUS_UNABLE_TO_AUTHENTICATE;
+    }
+    struct bytes values = bytes_from(bare, 4 + body.handle.len);
+    key_cache_put(x->scope->services->keys, asked->handle, index, values, expiry(x, &body));
+    verify_collect(asked, body.values, body.count, index);
+    return asked->key_count > 0 ? STATUS_OK : STATUS_UNABLE_TO_AUTHENTICATE;
+}
+
+/* --- public keys -------------------------------------------------------------------------------
+ */
+
+static bool find_kept(struct exchange *x, uint32_t index, struct verify_case *asked)
+{
+    struct value *values = NULL;
+    size_t count = 0;
+    struct bytes kept = key_cache_get(x->scope->services->keys, asked->handle, index,
+                                      x->scope->now_ms, x->scope->arena);
+    struct wire_reader r = wire_read(kept);
+    if (kept.len == 0 || value_list_decode(&r, x->scope->arena, &values, &count) != STATUS_OK) {
+        return false;
+    }
+    verify_collect(asked, values, count, index);
+    return asked->key_count > 0;
+}
+
+static enum status resolve(struct exchange *x, uint32_t index, struct bytes handle)
+{
+    uint8_t room[QUESTION_MAX / 2];
+    uint8_t number[4];
+    uint8_t type[16];
+    wire_store_u32(number, index);
+    struct wire_writer t = wire_write(type, sizeof(type));
+    wire_put_bytes(&t, BYTES_LITERAL("HS_PUBKEY"));
+    const struct body_resolution body = {
+        .handle = handle,
+        .index_count = index != 0,
+        .indexes = bytes_of(number, index != 0 ? sizeof(number) : 0),
+        .type_count = index == 0,
+        .types = index == 0 ? wire_wrote(&t) : BYTES_NONE,
+    };
+    struct wire_writer w = wire_write(room, sizeof(room));
+    body_resolution_encode(&w, &body);
+    return w.failed ? STATUS_UNABLE_TO_AUTHENTICATE
+                    : ask_server(x, OPCODE_RESOLUTION, wire_wrote(&w));
+}
+
+enum status key_remote_find(struct exchange *x, uint32_t index, struct verify_case *asked)
+{
+    const struct wait *wait = wait_result(x, WAIT_KEY);
+    if (wait != NULL) {
+        return take_values(x, (const struct key_remote *)wait, index, asked);
+    }
+    if (wait_is_out(x, WAIT_KEY)) {
+        return STATUS_PENDING;
+    }
+    bool may_ask = x->scope->services != NULL && x->scope->generation->has_key_server;
+    if (may_ask && find_kept(x, index, asked)) {
+        return STATUS_OK;
+    }
+    return resolve(x, index, asked->handle);
+}
+
+/* --- secret keys -------------------------------------------------------------------------------
+ */
+
+static enum status take_judgement(const struct exchange *x, const struct key_remote *remote)
+{
+    struct bytes body;
+    bool is_valid = false;
+    enum status status = open_answer(x, remote, &body);
+    if (status != STATUS_OK || body_verified_decode(body, &is_valid) != STATUS_OK) {
+        return STATUS_UNABLE_TO_AUTHENTICATE;
+    }
+    return is_valid ? STATUS_OK : STATUS_AUTHENTICATION_FAILED;
+}
+
+enum status key_remote_verify(struct exchange *x, uint32_t index, const struct verify_case *asked)
+{
+    const struct wait *wait = wait_result(x, WAIT_KEY);
+    if (wait != NULL) {
+        return take_judgement(x, (const struct key_remote *)wait);
+    }
+    if (wait_is_out(x, WAIT_KEY)) {
+        return STATUS_PENDING;
+    }
+    /* Nobody but a signature tells that "valid" is that server's word; and an index is needed to
+     * know whom it is said of. */
+    if (index == 0 || x->scope->generation->key_server_key == NULL) {
+        return STATUS_UNABLE_TO_AUTHENTICATE;
+    }
+    uint8_t room[QUESTION_MAX / 2];
+    const struct body_verify body = {
+        .identity = {.handle = asked->handle, .index = index},
+        .nonce = asked->nonce,
+        .digest = asked->digest,
+        .signed_response = asked->signed_response,
+    };
+    struct wire_writer w = wire_write(room, sizeof(room));
+    body_verify_encode(&w, &body);
+    return w.failed ? STATUS_UNABLE_TO_AUTHENTICATE
+                    : ask_server(x, OPCODE_VERIFY_RESPONSE, wire_wrote(&w));
+}
