@@ -2,8 +2,8 @@
  *
  * Writes of one command: over the control socket, or with a committer of its own (writer.h).
  *
- * Everything happens on the caller's thread, except `writer_on_committed`, which the committer's
- * thread calls and which only posts to a list under `lock`.
+ * Everything happens on the caller's thread, except preparing (writer_prepare.h) and what is called
+ * from there and from the committer's thread, which only posts to a list under `lock`.
  */
 #include "admin/writer.h"
 
@@ -15,17 +15,27 @@
 
 #include "admin/control.h"
 #include "admin/directory.h"
+#include "admin/writer_prepare.h"
 #include "registry/committer.h"
+#include "registry/load_file.h"
 
 #define WINDOW 8
 #define ATTEMPTS 3
 
-/* A set in our own committer. */
+/* Less is written in place: exchanging the store costs a few waits for the disk. */
+#define LOAD_FROM_BYTES (1u << 20)
+/* A store is copied when that is little beside reading the input. */
+#define LOAD_COPY_SHARE 4
+#define LOAD_COPY_UNKNOWN (16u << 20)
+
+/* A set on its way through our own committer. */
 struct writer_set {
+    struct writer_prepare_set preparing;
     struct writer *writer;
     struct change_set *set;
     uint64_t tag;
     unsigned attempts;
+    enum status failure; /* before it came to the committer */
     struct writer_set *next;
 };
 
@@ -47,8 +57,12 @@ struct writer {
 
     struct control_client *client; /* NULL: directly */
     struct registry *registry;
-    struct snapshot *snapshot;   /* directly or dry */
-    struct committer *committer; /* directly */
+    struct snapshot *snapshot;      /* dry */
+    struct writer_prepare *prepare; /* directly, like the committer */
+    struct committer *committer;
+    struct load_file *load; /* NULL unless `registry` is a new store beside `store` */
+    struct registry *store;
+    bool is_loaded;
 
     pthread_mutex_t lock;
     pthread_cond_t has_arrived;
@@ -111,11 +125,9 @@ static void deliver_set(struct writer *writer, uint64_t tag, enum status status,
 
 /* --- directly --------------------------------------------------------------------------------- */
 
-static void writer_on_committed(struct change_set *set, void *context)
+static void post(struct writer_set *one)
 {
-    struct writer_set *one = context;
     struct writer *writer = one->writer;
-    (void)set;
     (void)pthread_mutex_lock(&writer->lock);
     struct writer_set **end = &writer->arrived;
     while (*end != NULL) {
@@ -125,6 +137,19 @@ static void writer_on_committed(struct change_set *set, void *context)
     *end = one;
     (void)pthread_cond_signal(&writer->has_arrived);
     (void)pthread_mutex_unlock(&writer->lock);
+}
+
+static void writer_on_committed(struct change_set *set, void *context)
+{
+    (void)set;
+    post(context);
+}
+
+static void writer_on_failed(void *context, enum status status)
+{
+    struct writer_set *one = context;
+    one->failure = status;
+    post(one);
 }
 
 static struct writer_set *take_arrived(struct writer *writer, bool may_wait)
@@ -159,23 +184,22 @@ static void settle(struct writer_set *one, enum status status)
     free(one);
 }
 
-/* Prepares and hands over; what fails here is an outcome like any other. */
 static void offer(struct writer_set *one)
 {
-    struct writer *writer = one->writer;
-    enum status status = prepare(writer, one->set);
-    if (status == STATUS_OK) {
-        status = committer_submit(writer->committer, one->set, writer_on_committed, one);
-    }
-    if (status != STATUS_OK) {
-        settle(one, status);
-    }
+    one->preparing = (struct writer_prepare_set){
+        .set = one->set,
+        .done = writer_on_committed,
+        .failed = writer_on_failed,
+        .context = one,
+    };
+    writer_prepare_give(one->writer->prepare, &one->preparing);
 }
 
 static void arrive(struct writer_set *one)
 {
-    enum status status = change_set_status(one->set);
+    enum status status = one->failure != STATUS_OK ? one->failure : change_set_status(one->set);
     if (status == STATUS_CONFLICT && ++one->attempts < ATTEMPTS) {
+        one->failure = STATUS_OK;
         offer(one);
     } else {
         settle(one, status);
@@ -265,56 +289,130 @@ static enum status open_daemon(struct writer *writer)
     return path == NULL ? STATUS_NO_MEMORY : control_connect(path, &writer->client);
 }
 
-static enum status open_store(struct writer *writer, bool is_dry, struct fault *fault)
+static enum status start_committing(struct writer *writer)
 {
-    enum status status =
-        directory_open_registry(writer->arena, writer->directory, is_dry, &writer->registry, fault);
-    if (status == STATUS_OK) {
-        status = snapshot_new(writer->registry, &writer->snapshot);
-    }
+    const struct committer_options options = {
+        .queue_sets = (size_t)2 * WINDOW,
+        .queue_bytes = (size_t)4 * WINDOW * CHANGE_SET_BYTES_MAX,
+    };
+    enum status status = committer_start(writer->registry, &options, &writer->committer);
+    return status == STATUS_OK
+               ? writer_prepare_start(writer->registry, writer->committer, &writer->prepare)
+               : status;
+}
+
+static enum status open_snapshot(struct writer *writer)
+{
+    enum status status = snapshot_new(writer->registry, &writer->snapshot);
     if (status == STATUS_OK) {
         snapshot_rest(writer->snapshot);
-    }
-    if (status == STATUS_OK && !is_dry) {
-        const struct committer_options options = {
-            .queue_sets = (size_t)2 * WINDOW,
-            .queue_bytes = (size_t)4 * WINDOW * CHANGE_SET_BYTES_MAX,
-        };
-        status = committer_start(writer->registry, &options, &writer->committer);
     }
     return status;
 }
 
-enum status writer_open(struct command_call *call, writer_done *done, void *context,
-                        struct writer **out_writer, struct fault *fault)
+/* Where it is of use and can be done; else what is loaded goes into the store as it stands. */
+static void begin_load(struct writer *writer, uint64_t max_store_bytes)
+{
+    struct fault why_not;
+    if (load_file_begin(writer->registry, max_store_bytes, &writer->load, &why_not) == STATUS_OK) {
+        writer->store = writer->registry;
+        writer->registry = load_file_registry(writer->load);
+    }
+}
+
+static enum status open_store(struct writer *writer, bool is_dry, uint64_t load_max_bytes,
+                              struct fault *fault)
+{
+    enum status status =
+        directory_open_registry(writer->arena, writer->directory, is_dry, &writer->registry, fault);
+    if (status != STATUS_OK || is_dry) {
+        return status == STATUS_OK ? open_snapshot(writer) : status;
+    }
+    if (load_max_bytes > 0) {
+        begin_load(writer, load_max_bytes);
+    }
+    return start_committing(writer);
+}
+
+static struct writer *writer_new(struct command_call *call, writer_done *done, void *context)
 {
     struct writer *writer = calloc(1, sizeof(*writer));
     if (writer == NULL) {
-        return fault_set(fault, STATUS_NO_MEMORY, "%s", "");
+        return NULL;
+    }
+    writer->items = calloc(CHANGE_SET_ITEMS_MAX, sizeof(*writer->items));
+    if (writer->items == NULL) {
+        free(writer);
+        return NULL;
     }
     writer->done = done;
     writer->context = context;
     writer->directory = call->directory;
     writer->arena = call->arena;
-    writer->items = calloc(CHANGE_SET_ITEMS_MAX, sizeof(*writer->items));
     (void)pthread_mutex_init(&writer->lock, NULL);
     (void)pthread_cond_init(&writer->has_arrived, NULL);
     control_actor(geteuid(), writer->actor, sizeof(writer->actor));
-    enum status status = writer->items == NULL ? STATUS_NO_MEMORY : STATUS_UNREACHABLE;
-    if (status != STATUS_NO_MEMORY && !call->is_dry_run) {
-        status = open_daemon(writer);
-    }
+    return writer;
+}
+
+/* `load_max_bytes`: the store is exchanged when it has at most so many; 0: it is not. */
+static enum status open_any(struct writer *writer, bool is_dry, uint64_t load_max_bytes,
+                            struct fault *fault)
+{
+    enum status status = is_dry ? STATUS_UNREACHABLE : open_daemon(writer);
     if (status == STATUS_UNREACHABLE) {
-        status = open_store(writer, call->is_dry_run, fault);
-    } else if (status != STATUS_OK) {
-        (void)fault_set(fault, status, "%s", "run/control.sock");
+        return open_store(writer, is_dry, load_max_bytes, fault);
     }
+    return status == STATUS_OK ? status : fault_set(fault, status, "%s", "run/control.sock");
+}
+
+enum status writer_open(struct command_call *call, writer_done *done, void *context,
+                        struct writer **out_writer, struct fault *fault)
+{
+    struct writer *writer = writer_new(call, done, context);
+    if (writer == NULL) {
+        return fault_set(fault, STATUS_NO_MEMORY, "%s", "");
+    }
+    enum status status = open_any(writer, call->is_dry_run, 0, fault);
     if (status != STATUS_OK) {
         writer_close(writer);
         return status;
     }
     *out_writer = writer;
     return STATUS_OK;
+}
+
+enum status writer_open_load(struct command_call *call, const struct writer_load *load,
+                             struct writer **out_writer, struct fault *fault)
+{
+    struct writer *writer = writer_new(call, load->done, load->context);
+    if (writer == NULL) {
+        return fault_set(fault, STATUS_NO_MEMORY, "%s", "");
+    }
+    uint64_t max_bytes = load->bytes == 0 ? LOAD_COPY_UNKNOWN : load->bytes / LOAD_COPY_SHARE;
+    bool is_worth_it = load->bytes == 0 || load->bytes >= LOAD_FROM_BYTES;
+    enum status status = open_any(writer, call->is_dry_run, is_worth_it ? max_bytes : 0, fault);
+    if (status != STATUS_OK) {
+        writer_close(writer);
+        return status;
+    }
+    *out_writer = writer;
+    return STATUS_OK;
+}
+
+bool writer_is_loading(const struct writer *writer)
+{
+    return writer->load != NULL && !writer->is_loaded;
+}
+
+enum status writer_finish_load(struct writer *writer, struct fault *fault)
+{
+    if (!writer_is_loading(writer)) {
+        return STATUS_OK;
+    }
+    enum status status = load_file_finish(writer->load, fault);
+    writer->is_loaded = status == STATUS_OK;
+    return status;
 }
 
 /* Takes in one outcome. PENDING: none was there. */
@@ -376,6 +474,7 @@ void writer_close(struct writer *writer)
     if (writer == NULL) {
         return;
     }
+    writer_prepare_stop(writer->prepare);
     committer_stop(writer->committer);
     for (struct writer_set *one = writer->arrived; one != NULL;) {
         struct writer_set *next = one->next;
@@ -385,6 +484,8 @@ void writer_close(struct writer *writer)
     }
     snapshot_free(writer->snapshot);
     registry_close(writer->registry);
+    load_file_close(writer->load);
+    registry_close(writer->store);
     control_disconnect(writer->client);
     (void)pthread_cond_destroy(&writer->has_arrived);
     (void)pthread_mutex_destroy(&writer->lock);

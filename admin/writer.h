@@ -30,6 +30,23 @@ typedef void writer_done(void *context, uint64_t tag, enum status status,
 enum status writer_open(struct command_call *call, writer_done *done, void *context,
                         struct writer **out_writer, struct fault *fault);
 
+/* The same for a bulk load of about `bytes` (0: unknown). Without a daemon, and when the store is
+ * small beside them, what is written goes into a new store that takes the old one's place, whole and
+ * durable, with writer_finish_load; closing without it leaves the old one. */
+struct writer_load {
+    uint64_t bytes;
+    writer_done *done;
+    void *context;
+};
+enum status writer_open_load(struct command_call *call, const struct writer_load *load,
+                             struct writer **out_writer, struct fault *fault);
+
+/* Is what was written so far not in its place yet? */
+bool writer_is_loading(const struct writer *writer);
+
+/* With nothing outstanding. OK when there is no such load. */
+enum status writer_finish_load(struct writer *writer, struct fault *fault);
+
 /* Takes the set (freed by the writer). Blocks while the window (8 sets) is full. */
 enum status writer_submit(struct writer *writer, struct change_set *set, uint64_t tag,
                           struct fault *fault);

@@ -26,6 +26,7 @@ struct registry_options {
     uint64_t reserve_bytes;      /* what record writes leave free in map and disk; 0: 64 MiB */
     bool is_read_only;           /* beside a running writer */
     bool is_copy;                /* with is_read_only: nobody writes to it; nothing is left in it */
+    bool is_load;                /* commits do not wait for the disk: load_file.h alone */
     bool may_create;             /* make directory and databases when there are none */
     bool serves_damaged;         /* open for reading what can be read; see registry_damage */
     bool is_larger_than_memory;  /* nothing is read ahead around a page that is asked for */

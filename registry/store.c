@@ -291,7 +291,7 @@ static enum status open_environment(struct registry *registry,
 {
     uint64_t map_bytes = choose_map_bytes(options, store_file_bytes(registry->directory_fd));
     unsigned flags = MDB_NOTLS | (options->is_read_only ? MDB_RDONLY : 0u) |
-                     (options->is_copy ? MDB_NOLOCK : 0u) |
+                     (options->is_load ? MDB_NOSYNC : 0u) | (options->is_copy ? MDB_NOLOCK : 0u) |
                      (options->is_larger_than_memory ? MDB_NORDAHEAD : 0u);
     int error = mdb_env_create(&registry->env);
     if (error == 0) {
@@ -471,6 +471,12 @@ static enum status open_parts(struct registry *registry, const struct registry_o
     }
     if (status == STATUS_OK) {
         status = open_environment(registry, options, fault);
+    }
+    if (status == STATUS_OK && !store_file_is_at(registry->directory_fd, options->path)) {
+        /* A load put another store in its place while we opened it (load_file.h): LMDB may have the
+         * lock of one and the data of the other. */
+        status = fault_set(fault, STATUS_LOCKED, "%s: was replaced just now; try again",
+                           options->path);
     }
     if (status == STATUS_OK) {
         status = open_databases(registry, options->may_create, fault);

@@ -87,6 +87,14 @@ enum status store_file_open_directory(const struct registry_options *options, in
     return STATUS_OK;
 }
 
+bool store_file_is_at(int directory_fd, const char *path)
+{
+    struct stat opened;
+    struct stat named;
+    return fstat(directory_fd, &opened) == 0 && stat(path, &named) == 0 &&
+           opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+}
+
 enum status store_file_settle(int directory_fd)
 {
     int parent_fd = openat(directory_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -16,6 +16,9 @@
 enum status store_file_open_directory(const struct registry_options *options, int *out_fd,
                                       struct fault *fault);
 
+/* Is the directory opened still the one that `path` names? */
+bool store_file_is_at(int directory_fd, const char *path);
+
 /* Takes the writer's lock and leaves our pid in it. LOCKED names the other's. */
 enum status store_file_lock(const char *path, int directory_fd, int *out_fd, struct fault *fault);
 
