@@ -4,8 +4,9 @@
  * batch text, streaming, in bounded memory.
  *
  * Rows that cannot be taken go to FILE.rejected with line, column and reason (exit 6, or 7 when the
- * quota alone refused them). Ctrl-C stops after what is acknowledged and says where to go on;
- * running the same command again is right, too: rows equal to the stored ones write nothing.
+ * quota alone refused them). Ctrl-C stops after what is acknowledged; the same command with
+ * --resume goes on from the note left beside the file. Running it without is right, too: rows equal
+ * to the stored ones write nothing.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -17,10 +18,13 @@
 #include <unistd.h>
 
 #include "admin/import_load.h"
+#include "admin/import_resume.h"
+#include "admin/import_summary.h"
 #include "admin/progress.h"
 #include "admin/say.h"
 
 #define LOOK_EVERY 256 /* rows between looks at the clock and for signals */
+#define NOTE_EVERY_MS 1000
 
 struct import {
     struct command_call *call;
@@ -33,6 +37,10 @@ struct import {
     const char *stopped_file;
     uint64_t stopped_line;
     json_t *reject_files;
+    const char *note_path; /* NULL: no notes are made */
+    struct import_resume_note note;
+    int64_t next_note_ms;
+    uint64_t resumed_line; /* 0: from the beginning */
 };
 
 static int64_t clock_ms(void)
@@ -75,6 +83,48 @@ static void unwatch_signals(struct import *import)
     (void)pthread_sigmask(SIG_SETMASK, &import->former_mask, NULL);
 }
 
+/* --- notes of progress ------------------------------------------------------------------------ */
+
+/* With the reject file settled. A note that cannot be written is no reason to stop. */
+static enum status write_note(struct import *import, struct fault *fault)
+{
+    struct import_resume_note *note = &import->note;
+    enum status status = import_load_state(import->load, &note->state, fault);
+    note->line = import_load_last_line(import->load);
+    note->elapsed_ms = clock_ms() - import->began_ms;
+    if (status != STATUS_OK || note->line <= import->resumed_line) {
+        return status; /* or not yet past what the first run did */
+    }
+    struct fault reason = {STATUS_OK, ""};
+    if (import_resume_write(import->note_path, note, &reason) != STATUS_OK) {
+        progress_clear(&import->progress);
+        (void)fprintf(import->call->err, "%s: %s\n",
+                      say_text(import->call, "warning: this import cannot be resumed",
+                               "注意：本次导入中断后无法续传"),
+                      reason.text);
+        import->note_path = NULL;
+    }
+    return STATUS_OK;
+}
+
+/* What is loaded beside the store is worth nothing until it is in its place. */
+static enum status care_for_note(struct import *import, struct reject *reject, struct fault *fault)
+{
+    if (import->note_path == NULL || clock_ms() < import->next_note_ms ||
+        import_load_is_beside(import->load)) {
+        return STATUS_OK;
+    }
+    enum status status = import_load_flush(import->load, fault);
+    if (status == STATUS_OK) {
+        status = reject_settle(reject, &import->note.reject_bytes, fault);
+    }
+    if (status == STATUS_OK) {
+        status = write_note(import, fault);
+    }
+    import->next_note_ms = clock_ms() + NOTE_EVERY_MS;
+    return status;
+}
+
 /* --- one file --------------------------------------------------------------------------------- */
 
 static void show_progress(struct import *import, const char *name, const struct import_lines *lines)
@@ -86,7 +136,13 @@ static void show_progress(struct import *import, const char *name, const struct 
     progress_show(&import->progress, &figures, now_ms);
 }
 
-static enum status load_rows(struct import *import, const char *name, struct import_lines *lines,
+struct source {
+    const char *name;
+    struct import_lines *lines;
+    struct reject *reject;
+};
+
+static enum status load_rows(struct import *import, const struct source *source,
                              struct import_rows *rows, struct fault *fault)
 {
     for (uint64_t row_number = 1;; row_number++) {
@@ -105,8 +161,9 @@ static enum status load_rows(struct import *import, const char *name, struct imp
             (void)fault_set(fault, status, "%s", reason.text);
         }
         if (row_number % LOOK_EVERY == 0) {
-            show_progress(import, name, lines);
+            show_progress(import, source->name, source->lines);
             take_interruption(import);
+            status = status == STATUS_OK ? care_for_note(import, source->reject, fault) : status;
         }
         if (status != STATUS_OK || import->is_interrupted) {
             return status == STATUS_OK ? STATUS_CLOSED : status;
@@ -131,6 +188,21 @@ static enum status choose_form(const struct import *import, const char *path,
     return status;
 }
 
+/* Goes on from the note, when there is one and it is asked for. */
+static enum status resume(struct import *import, struct reject *reject, struct fault *fault)
+{
+    if (import->resumed_line == 0) {
+        return STATUS_OK;
+    }
+    const struct import_resume_note *note = &import->note;
+    enum status status = import_load_go_on(import->load, &note->state, note->line, fault);
+    if (status == STATUS_OK) {
+        status = reject_resume(reject, note->reject_bytes, note->state.figures.rejected, fault);
+        import->began_ms -= note->elapsed_ms;
+    }
+    return status;
+}
+
 static enum status load_lines(struct import *import, const char *path, const char *name,
                               struct import_lines *lines, struct reject *reject,
                               struct fault *fault)
@@ -143,13 +215,18 @@ static enum status load_lines(struct import *import, const char *path, const cha
     }
     if (status == STATUS_OK) {
         import_load_file(import->load, name, reject, form == IMPORT_CSV);
-        status = load_rows(import, name, lines, rows, fault);
+        const struct source source = {name, lines, reject};
+        status = resume(import, reject, fault);
+        status = status == STATUS_OK ? load_rows(import, &source, rows, fault) : status;
     }
     take_interruption(import);
     struct fault unsent = {STATUS_OK, ""};
     enum status flushed = import_load_flush(import->load, &unsent);
     if (flushed != STATUS_OK && (status == STATUS_OK || import->is_interrupted)) {
         status = fault_set(fault, flushed, "%s", unsent.text);
+    }
+    if (import->note_path != NULL && flushed == STATUS_OK) {
+        (void)reject_settle(reject, &import->note.reject_bytes, &unsent);
     }
     uint64_t open_line = import_load_open_line(import->load);
     import->stopped_line = open_line != 0 ? open_line : import->stopped_line + 1;
@@ -250,138 +327,32 @@ static enum status load_files(struct import *import, const char **out_path, stru
     return status;
 }
 
-/* --- what is said at the end ------------------------------------------------------------------ */
+/* --- the end ---------------------------------------------------------------------------------- */
 
-static void say_notes(struct import *import)
+static struct import_summary summary_of(const struct import *import)
 {
-    struct command_call *call = import->call;
-    const struct import_notes *notes = import_load_notes(import->load);
-    for (size_t i = 0; i < IMPORT_NOTE_COUNT; i++) {
-        if (notes->counts[i] > 0) {
-            const char *example = say_printable(call->arena, bytes_of_text(notes->examples[i]));
-            (void)fprintf(call->err, "%s: %" PRIu64 " %s (%s %s)\n",
-                          say_text(call, "warning", "注意"), notes->counts[i],
-                          import_notes_text((enum import_note)i, call->is_chinese),
-                          say_text(call, "first:", "首例："), example == NULL ? "" : example);
-        }
-    }
+    return (struct import_summary){
+        .call = import->call,
+        .figures = import_load_figures(import->load),
+        .notes = import_load_notes(import->load),
+        .reject_files = import->reject_files,
+        .elapsed_ms = clock_ms() - import->began_ms,
+        .resumed_line = import->resumed_line,
+        .is_interrupted = import->is_interrupted,
+        .is_resumable = import->note_path != NULL,
+        .stopped_file = import->stopped_file,
+        .stopped_line = import->stopped_line,
+    };
 }
 
-static void say_rejected(struct import *import, const struct import_figures *figures)
-{
-    struct command_call *call = import->call;
-    for (size_t i = 0; i < figures->example_count; i++) {
-        const char *example = say_printable(call->arena, bytes_of_text(figures->examples[i]));
-        (void)fprintf(call->err, "%s: %s\n", say_text(call, "rejected", "拒绝"),
-                      example == NULL ? "" : example);
-    }
-    if (figures->rejected > figures->example_count) {
-        (void)fprintf(call->err,
-                      call->is_chinese ? "……另有 %" PRIu64 " 行\n" : "... and %" PRIu64 " more\n",
-                      figures->rejected - figures->example_count);
-    }
-    size_t at;
-    json_t *path;
-    json_array_foreach(import->reject_files, at, path)
-    {
-        (void)fprintf(call->err, "%s %s\n", say_text(call, "rejected rows:", "被拒绝的行："),
-                      json_string_value(path));
-    }
-}
-
-static void say_interrupted(struct import *import)
-{
-    struct command_call *call = import->call;
-    (void)fprintf(call->err,
-                  call->is_chinese ? "已中断于第 %" PRIu64 " 行（%s），此前各行均已处理\n%s\n"
-                                   : "interrupted at line %" PRIu64
-                                     " of %s: everything before it is done\n%s\n",
-                  import->stopped_line, import->stopped_file,
-                  say_text(call,
-                           "to go on, run the same command again: rows already stored are left "
-                           "alone",
-                           "继续导入请重新执行同一命令：已存储的行不会重复写入"));
-}
-
-static void say_summary(struct import *import, int64_t elapsed_ms)
-{
-    struct command_call *call = import->call;
-    const struct import_figures *figures = import_load_figures(import->load);
-    char counts[6][32];
-    uint64_t elapsed = elapsed_ms > 0 ? (uint64_t)elapsed_ms : 1;
-    progress_count(figures->read, counts[0]);
-    progress_count(figures->read * 1000 / elapsed, counts[1]);
-    progress_count(figures->created, counts[2]);
-    progress_count(figures->replaced, counts[3]);
-    progress_count(figures->unchanged, counts[4]);
-    progress_count(figures->rejected, counts[5]);
-    (void)fprintf(call->out, "%s",
-                  call->is_dry_run
-                      ? say_text(call, "dry run, nothing was written\n", "试运行，未写入任何内容\n")
-                      : "");
-    (void)fprintf(call->out,
-                  call->is_chinese
-                      ? "%s 条记录，用时 %.1f 秒（%s 条/秒）：新建 %s，替换 %s，未变 %s，拒绝 %s\n"
-                      : "%s records in %.1f s (%s/s): %s created, %s replaced, %s unchanged, "
-                        "%s rejected\n",
-                  counts[0], (double)elapsed_ms / 1000.0, counts[1], counts[2], counts[3],
-                  counts[4], counts[5]);
-    (void)fflush(call->out);
-    say_rejected(import, figures);
-    say_notes(import);
-    if (import->is_interrupted) {
-        say_interrupted(import);
-    }
-}
-
-static json_t *notes_json(const struct import_notes *notes)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < IMPORT_NOTE_COUNT; i++) {
-        if (notes->counts[i] > 0) {
-            json_array_append_new(list, json_pack("{s:s, s:I, s:s*}", "kind",
-                                                  import_notes_name((enum import_note)i), "count",
-                                                  (json_int_t)notes->counts[i], "first",
-                                                  notes->examples[i]));
-        }
-    }
-    return list;
-}
-
-static void say_summary_json(struct import *import, int64_t elapsed_ms)
+static int finish(const struct import *import)
 {
     const struct import_figures *figures = import_load_figures(import->load);
-    uint64_t elapsed = elapsed_ms > 0 ? (uint64_t)elapsed_ms : 1;
-    json_t *document = json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:o, s:O}", "records",
-        (json_int_t)figures->read, "created", (json_int_t)figures->created, "replaced",
-        (json_int_t)figures->replaced, "unchanged", (json_int_t)figures->unchanged, "rejected",
-        (json_int_t)figures->rejected, "over_quota", (json_int_t)figures->over_quota, "elapsed_ms",
-        (json_int_t)elapsed_ms, "records_per_second", (json_int_t)(figures->read * 1000 / elapsed),
-        "dry_run", (int)import->call->is_dry_run, "interrupted", (int)import->is_interrupted,
-        "warnings", notes_json(import_load_notes(import->load)), "reject_files",
-        import->reject_files);
-    json_t *first = json_array();
-    for (size_t i = 0; i < figures->example_count; i++) {
-        json_array_append_new(first, json_string(figures->examples[i]));
-    }
-    json_object_set_new(document, "first_rejected", first);
-    if (import->is_interrupted) {
-        json_object_set_new(document, "resume",
-                            json_pack("{s:s, s:I}", "file", import->stopped_file, "line",
-                                      (json_int_t)import->stopped_line));
-    }
-    (void)say_json(import->call, document);
-}
-
-static int finish(struct import *import)
-{
-    const struct import_figures *figures = import_load_figures(import->load);
-    int64_t elapsed_ms = clock_ms() - import->began_ms;
+    const struct import_summary summary = summary_of(import);
     if (import->call->is_json) {
-        say_summary_json(import, elapsed_ms);
+        import_summary_json(&summary);
     } else {
-        say_summary(import, elapsed_ms);
+        import_summary_say(&summary);
     }
     if (figures->rejected > 0 && figures->rejected == figures->over_quota &&
         !import->is_interrupted) {
@@ -398,7 +369,8 @@ static int stopped(struct import *import, enum status status, const char *path,
 {
     struct command_call *call = import->call;
     if (!call->is_json && import_load_figures(import->load)->read > 0) {
-        say_summary(import, clock_ms() - import->began_ms);
+        const struct import_summary summary = summary_of(import);
+        import_summary_say(&summary);
         (void)fprintf(call->err,
                       call->is_chinese ? "已停止于第 %" PRIu64 " 行（%s），此前各行均已处理\n"
                                        : "stopped at line %" PRIu64
@@ -414,12 +386,126 @@ static int stopped(struct import *import, enum status status, const char *path,
     return say_status(call, status, call->directory, fault); /* the store or its daemon */
 }
 
+/* 0: unknown, as of a pipe. */
+static uint64_t input_bytes(const struct command_call *call)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < call->argument_count; i++) {
+        struct stat about;
+        if (stat(call->arguments[i], &about) != 0 || !S_ISREG(about.st_mode)) {
+            return 0;
+        }
+        bytes += (uint64_t)about.st_size;
+    }
+    return bytes > 0 ? bytes : 1;
+}
+
+/* Options that change which records a file gives, and what becomes of them. */
+static void describe_options(const struct command_call *call, char *out, size_t size)
+{
+    const char *format = command_option(call, "--format");
+    const char *encoding = command_option(call, "--encoding");
+    (void)snprintf(out, size, "%.20s %.30s %s", format == NULL ? "" : format,
+                   encoding == NULL ? "" : encoding,
+                   command_has(call, "--create-only") ? "create-only" : "");
+}
+
+/* What the first run noted must be about this file, read in this way. */
+static int take_note(struct import *import, const char *path)
+{
+    struct command_call *call = import->call;
+    struct fault fault = {STATUS_OK, ""};
+    struct import_resume_note noted;
+    enum status status = import_resume_read(import->note_path, &noted, &fault);
+    if (status == STATUS_NOT_FOUND) {
+        return EXIT_OK;
+    }
+    if (status != STATUS_OK) {
+        return say_problem(call, PROBLEM_FILE, fault.text);
+    }
+    if (noted.size != import->note.size || noted.mtime_ns != import->note.mtime_ns) {
+        return say_problem_because(
+            call, PROBLEM_FILE, path,
+            say_text(call,
+                     "it was changed since the import that was cut off; import it without --resume",
+                     "该文件在导入中断之后已被修改，请不带 --resume 重新导入"));
+    }
+    if (strcmp(noted.options, import->note.options) != 0) {
+        return say_problem_because(
+            call, PROBLEM_BAD_OPTION, "--resume",
+            say_text(call,
+                     "--format, --encoding and --create-only must be as in the import that was cut "
+                     "off",
+                     "--format、--encoding 和 --create-only 须与被中断的导入相同"));
+    }
+    import->note = noted;
+    import->resumed_line = noted.line;
+    return EXIT_OK;
+}
+
+/* Notes are made about one plain file; a new import of it begins without an old one. */
+static int prepare_notes(struct import *import)
+{
+    struct command_call *call = import->call;
+    bool is_resuming = command_has(call, "--resume");
+    const char *path = call->arguments[0];
+    if (call->argument_count != 1 || call->is_dry_run ||
+        import_resume_about(path, &import->note) != STATUS_OK) {
+        return is_resuming ? say_problem(call, PROBLEM_BAD_OPTION,
+                                         "--resume: one FILE that is no pipe, without --dry-run")
+                           : EXIT_OK;
+    }
+    size_t size = strlen(path) + sizeof ".resume";
+    char *note_path = arena_alloc(call->arena, size);
+    if (note_path == NULL) {
+        return say_status(call, STATUS_NO_MEMORY, path, NULL);
+    }
+    (void)snprintf(note_path, size, "%s.resume", path);
+    import->note_path = note_path;
+    describe_options(call, import->note.options, sizeof import->note.options);
+    if (is_resuming) {
+        return take_note(import, path);
+    }
+    struct import_resume_note old;
+    struct fault fault;
+    if (import_resume_read(note_path, &old, &fault) == STATUS_OK) {
+        (void)unlink(note_path);
+    }
+    return EXIT_OK;
+}
+
+/* A note for one that was interrupted, none for one that came to the file's end. */
+static void settle_note(struct import *import, enum status status)
+{
+    struct fault fault = {STATUS_OK, ""};
+    if (import->note_path == NULL || status != STATUS_OK) {
+        return;
+    }
+    if (import->is_interrupted) {
+        (void)write_note(import, &fault);
+    } else {
+        (void)unlink(import->note_path);
+    }
+}
+
+/* Without it nothing counts that was done. */
+static int say_unfinished(struct import *import, enum status status, const struct fault *fault)
+{
+    struct command_call *call = import->call;
+    if (!call->is_json) {
+        (void)fprintf(call->err, "%s\n",
+                      say_text(call, "nothing was stored: the store is as it was before",
+                               "未存储任何内容：数据库保持导入前的状态"));
+    }
+    return say_status(call, status, call->directory, fault);
+}
+
 static int run(struct import *import)
 {
     struct command_call *call = import->call;
     struct fault fault = {STATUS_OK, ""};
-    enum status status =
-        import_load_open(call, command_has(call, "--create-only"), &import->load, &fault);
+    enum status status = import_load_open(call, command_has(call, "--create-only"),
+                                          input_bytes(call), &import->load, &fault);
     if (status != STATUS_OK) {
         return say_status(call, status, call->directory, &fault);
     }
@@ -429,8 +515,18 @@ static int run(struct import *import)
     import->reject_files = json_array();
     const char *path = "";
     status = load_files(import, &path, &fault);
+    struct fault unfinished = {STATUS_OK, ""};
+    enum status finished = import_load_finish(import->load, &unfinished);
     progress_clear(&import->progress);
-    int exit_code = status == STATUS_OK ? finish(import) : stopped(import, status, path, &fault);
+    int exit_code = EXIT_OK;
+    if (finished == STATUS_OK) {
+        settle_note(import, status);
+    }
+    if (finished != STATUS_OK) {
+        exit_code = say_unfinished(import, finished, &unfinished);
+    } else {
+        exit_code = status == STATUS_OK ? finish(import) : stopped(import, status, path, &fault);
+    }
     json_decref(import->reject_files);
     import_load_close(import->load);
     return exit_code;
@@ -450,6 +546,10 @@ int command_import(struct command_call *call)
         return exit_code;
     }
     struct import import = {.call = call, .interrupt_fd = -1};
+    exit_code = prepare_notes(&import);
+    if (exit_code != EXIT_OK) {
+        return exit_code;
+    }
     watch_signals(&import);
     exit_code = run(&import);
     unwatch_signals(&import);

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "admin/import_seen.h"
+#include "admin/import_stored.h"
 #include "admin/writer.h"
 
 #define BATCH_RECORDS 1000
@@ -21,6 +22,7 @@
 
 struct batch_row {
     uint64_t line;
+    bool is_again; /* this run met the handle before */
     struct bytes handle;
     struct bytes original;
 };
@@ -41,16 +43,16 @@ struct import_load {
     const char *file;
     struct reject *reject;
     bool is_adjacent;
-    uint64_t place_base; /* places of earlier files end here; place = base + line */
+    uint64_t skip_line;        /* an earlier run did the current file's rows up to here */
+    uint64_t resumed_position; /* of the journal then; 0: there was no earlier run */
+    bool is_again;             /* of the row being put */
+    uint64_t place_base;       /* places of earlier files end here; place = base + line */
     uint64_t last_place;
     struct writer *writer;
-    struct snapshot *snapshot;
+    struct import_stored *stored;
     struct import_seen *seen;
     struct import_notes notes;
     struct import_figures figures;
-    struct bytes ruled_prefix; /* the case rule of the prefix asked for last */
-    uint8_t ruled_prefix_bytes[HANDLE_PREFIX_MAX];
-    enum case_rule rule;
     enum status failure; /* first reason to stop met in a callback */
     struct fault fault;
     struct batch *filling;
@@ -111,35 +113,35 @@ static enum status reject_row(struct import_load *load, const struct import_row 
     return reject_add(load->reject, &rejected, fault);
 }
 
-static enum case_rule rule_of(struct import_load *load, struct bytes handle);
-
-/* A first version is a new handle; a later one is new, too, when a deletion came before it. */
-static bool was_created(struct import_load *load, struct bytes handle, uint64_t version)
+/* Did the run that was cut off store this record, behind what it noted? Then finding it there is
+ * what storing it would have been. */
+static bool find_done_before(struct import_load *load, const struct batch_row *row,
+                             enum status status, uint64_t *out_version)
 {
-    struct history_row before;
-    if (version == 1) {
-        return true;
-    }
-    enum case_rule rule = rule_of(load, handle);
-    if (snapshot_refresh(load->snapshot) != STATUS_OK) {
+    bool is_there =
+        status == STATUS_UNCHANGED || (load->creates_only && status == STATUS_HANDLE_EXISTS);
+    if (load->resumed_position == 0 || row->is_again || !is_there) {
         return false;
     }
-    bool is_new =
-        registry_get_history(load->snapshot, handle, rule, version, &before) == STATUS_OK &&
-        before.is_deletion;
-    snapshot_rest(load->snapshot);
-    return is_new;
+    struct import_stored_row stored;
+    bool is_done = import_stored_find(load->stored, row->handle, &stored) &&
+                   stored.position > load->resumed_position;
+    *out_version = is_done ? stored.version : *out_version;
+    return is_done;
 }
 
 static void settle_row(struct import_load *load, const struct batch_row *row, enum status status,
                        uint64_t version)
 {
+    if (find_done_before(load, row, status, &version)) {
+        status = STATUS_OK;
+    }
     if (status == STATUS_UNCHANGED) {
         load->figures.unchanged++;
         return;
     }
     if (status == STATUS_OK) {
-        if (was_created(load, row->handle, version)) {
+        if (import_stored_is_created(load->stored, row->handle, version)) {
             load->figures.created++;
         } else {
             load->figures.replaced++;
@@ -291,28 +293,6 @@ static enum status batch_ready(struct import_load *load, uint64_t place, struct 
 
 /* --- handles met before ----------------------------------------------------------------------- */
 
-/* The case rule of the prefix that governs `handle`; folding for one that is not homed here. */
-static enum case_rule rule_of(struct import_load *load, struct bytes handle)
-{
-    struct bytes prefix = handle_governing_prefix(handle);
-    if (bytes_equal(prefix, load->ruled_prefix) || prefix.len > HANDLE_PREFIX_MAX) {
-        return load->rule;
-    }
-    struct prefix_row home;
-    load->rule = CASE_INSENSITIVE;
-    if (snapshot_refresh(load->snapshot) == STATUS_OK) {
-        if (registry_find_home(load->snapshot, handle, &home) == STATUS_OK) {
-            load->rule = home.case_rule;
-        }
-        snapshot_rest(load->snapshot);
-    }
-    if (prefix.len > 0) {
-        memcpy(load->ruled_prefix_bytes, prefix.data, prefix.len);
-    }
-    load->ruled_prefix = bytes_of(load->ruled_prefix_bytes, prefix.len);
-    return load->rule;
-}
-
 /* Is the record met at `place` perhaps in a set whose outcome is not known? */
 static bool is_under_way(const struct import_load *load, uint64_t place)
 {
@@ -349,24 +329,30 @@ static enum status check_repeated(struct import_load *load, const struct import_
     uint8_t folded[HANDLE_MAX];
     struct bytes handle = row->record.handle;
     *out_is_refused = false;
+    load->is_again = false;
     if (handle.len > sizeof folded) {
         return STATUS_OK; /* refused for its length when it is put */
     }
     uint64_t earlier = import_seen_add(
-        load->seen, handle_fold(handle, rule_of(load, handle), folded), load->last_place);
-    return earlier == 0 ? STATUS_OK : repeated(load, row, earlier, out_is_refused, fault);
+        load->seen, handle_fold(handle, import_stored_rule(load->stored, handle), folded),
+        load->last_place);
+    load->is_again = earlier > load->place_base + load->skip_line;
+    if (earlier == 0 || row->line <= load->skip_line) {
+        return STATUS_OK;
+    }
+    return repeated(load, row, earlier, out_is_refused, fault);
 }
 
 /* --- taking records --------------------------------------------------------------------------- */
 
-static enum status keep_row(struct batch *batch, const struct import_row *row)
+static enum status keep_row(struct batch *batch, const struct import_row *row, bool is_again)
 {
     struct bytes handle = arena_copy(batch->arena, row->record.handle);
     struct bytes original = arena_copy(batch->arena, row->original);
     if ((handle.data == NULL && handle.len > 0) || (original.data == NULL && original.len > 0)) {
         return STATUS_NO_MEMORY;
     }
-    batch->rows[batch->count++] = (struct batch_row){row->line, handle, original};
+    batch->rows[batch->count++] = (struct batch_row){row->line, is_again, handle, original};
     batch->original_bytes += original.len;
     return STATUS_OK;
 }
@@ -413,7 +399,7 @@ static enum status put(struct import_load *load, const struct import_row *row, s
         return reject_row(load, row, judged, reason.text, fault);
     }
     import_notes_look(&load->notes, &row->record, row->line);
-    status = keep_row(load->filling, row);
+    status = keep_row(load->filling, row, load->is_again);
     if (status == STATUS_OK && is_full(load->filling)) {
         status = send(load, fault);
     }
@@ -424,10 +410,11 @@ enum status import_load_put(struct import_load *load, const struct import_row *r
                             struct fault *fault)
 {
     bool is_refused = false;
-    load->figures.read++;
+    bool is_done = row->line <= load->skip_line;
+    load->figures.read += !is_done;
     load->last_place = load->place_base + row->line;
     enum status status = check_repeated(load, row, &is_refused, fault);
-    if (status != STATUS_OK || is_refused) {
+    if (status != STATUS_OK || is_refused || is_done) {
         return status;
     }
     return put(load, row, fault);
@@ -436,6 +423,9 @@ enum status import_load_put(struct import_load *load, const struct import_row *r
 enum status import_load_refuse(struct import_load *load, const struct import_row *row,
                                enum status code, const char *reason, struct fault *fault)
 {
+    if (row->line <= load->skip_line) {
+        return STATUS_OK;
+    }
     load->figures.read++;
     load->last_place = load->place_base + row->line;
     return reject_row(load, row, code, reason, fault);
@@ -443,10 +433,11 @@ enum status import_load_refuse(struct import_load *load, const struct import_row
 
 /* --- opening and looking ---------------------------------------------------------------------- */
 
-static enum status open_store(struct command_call *call, struct import_load *load,
+static enum status open_store(struct command_call *call, struct import_load *load, uint64_t bytes,
                               struct fault *fault)
 {
-    enum status status = writer_open(call, load_on_done, load, &load->writer, fault);
+    const struct writer_load how = {bytes, load_on_done, load};
+    enum status status = writer_open_load(call, &how, &load->writer, fault);
     if (status != STATUS_OK) {
         return status;
     }
@@ -454,10 +445,10 @@ static enum status open_store(struct command_call *call, struct import_load *loa
     if (registry == NULL) {
         return fault_set(fault, STATUS_SYSTEM, "the store cannot be read beside the daemon");
     }
-    return snapshot_new(registry, &load->snapshot);
+    return import_stored_new(registry, &load->stored);
 }
 
-enum status import_load_open(struct command_call *call, bool creates_only,
+enum status import_load_open(struct command_call *call, bool creates_only, uint64_t bytes,
                              struct import_load **out_load, struct fault *fault)
 {
     struct import_load *load = calloc(1, sizeof *load);
@@ -470,12 +461,12 @@ enum status import_load_open(struct command_call *call, bool creates_only,
     load->notes.now_s = wall_ms() / 1000;
     load->file = "";
     load->seen = import_seen_new(SEEN_BYTES);
-    enum status status = load->seen == NULL ? STATUS_NO_MEMORY : open_store(call, load, fault);
+    enum status status =
+        load->seen == NULL ? STATUS_NO_MEMORY : open_store(call, load, bytes, fault);
     if (status != STATUS_OK) {
         import_load_close(load);
         return status;
     }
-    snapshot_rest(load->snapshot);
     *out_load = load;
     return STATUS_OK;
 }
@@ -485,7 +476,7 @@ void import_load_close(struct import_load *load)
     if (load == NULL) {
         return;
     }
-    snapshot_free(load->snapshot);
+    import_stored_free(load->stored);
     writer_close(load->writer);
     import_seen_free(load->seen);
     for (size_t i = 0; i < BATCH_COUNT; i++) {
@@ -505,6 +496,56 @@ void import_load_file(struct import_load *load, const char *name, struct reject 
     load->reject = reject;
     load->is_adjacent = is_adjacent;
     load->place_base = load->last_place;
+    load->skip_line = 0;
+}
+
+/* --- going on where another run ended --------------------------------------------------------- */
+
+enum status import_load_state(struct import_load *load, struct import_state *out_state,
+                              struct fault *fault)
+{
+    enum status status = import_load_flush(load, fault);
+    if (status == STATUS_OK) {
+        status = import_stored_head(load->stored, &out_state->position, out_state->chain);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    out_state->figures = load->figures;
+    memcpy(out_state->note_counts, load->notes.counts, sizeof load->notes.counts);
+    memcpy(out_state->note_examples, load->notes.examples, sizeof load->notes.examples);
+    return STATUS_OK;
+}
+
+enum status import_load_go_on(struct import_load *load, const struct import_state *state,
+                              uint64_t line, struct fault *fault)
+{
+    if (!import_stored_has(load->stored, state->position, state->chain)) {
+        return fault_set(fault, STATUS_NOT_SUPPORTED,
+                         "the first run went into another store, or this one was restored since: "
+                         "import without --resume");
+    }
+    load->figures = state->figures;
+    memcpy(load->notes.counts, state->note_counts, sizeof load->notes.counts);
+    memcpy(load->notes.examples, state->note_examples, sizeof load->notes.examples);
+    load->resumed_position = state->position;
+    load->skip_line = line;
+    return STATUS_OK;
+}
+
+uint64_t import_load_last_line(const struct import_load *load)
+{
+    return load->last_place - load->place_base;
+}
+
+bool import_load_is_beside(const struct import_load *load)
+{
+    return writer_is_loading(load->writer);
+}
+
+enum status import_load_finish(struct import_load *load, struct fault *fault)
+{
+    return writer_finish_load(load->writer, fault);
 }
 
 uint64_t import_load_open_line(const struct import_load *load)

@@ -19,9 +19,11 @@ enum import_note {
     IMPORT_NOTE_COUNT,
 };
 
+#define IMPORT_NOTE_EXAMPLE_MAX 160
+
 struct import_notes {
     uint64_t counts[IMPORT_NOTE_COUNT];
-    char examples[IMPORT_NOTE_COUNT][160]; /* "line 12: 88.1000/x index 3" */
+    char examples[IMPORT_NOTE_COUNT][IMPORT_NOTE_EXAMPLE_MAX]; /* "line 12: 88.1000/x index 3" */
     int64_t now_s;
     bool is_chinese; /* of the examples */
 };

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "protocol/handle.h"
 #include "protocol/text.h"
@@ -68,6 +70,49 @@ enum status reject_add(struct reject *reject, const struct reject_row *row, stru
     json_decref(object);
     return is_written ? STATUS_OK
                       : fault_set(fault, STATUS_SYSTEM, "%s cannot be written", reject->path);
+}
+
+enum status reject_resume(struct reject *reject, uint64_t bytes, uint64_t count,
+                          struct fault *fault)
+{
+    reject->count = count;
+    if (reject->path == NULL || bytes == 0) {
+        return STATUS_OK;
+    }
+    int file = open(reject->path, O_WRONLY | O_CLOEXEC);
+    off_t end = file < 0 ? -1 : lseek(file, 0, SEEK_END);
+    if (end >= 0 && (uint64_t)end < bytes) {
+        (void)close(file);
+        return fault_set(fault, STATUS_SYSTEM, "%s: rejected rows of the first run are missing",
+                         reject->path);
+    }
+    if (end >= 0 && ftruncate(file, (off_t)bytes) == 0 && lseek(file, 0, SEEK_END) >= 0) {
+        reject->stream = fdopen(file, "w");
+    }
+    if (reject->stream == NULL) {
+        enum status status =
+            fault_set(fault, STATUS_SYSTEM, "%s: %s", reject->path, strerror(errno));
+        if (file >= 0) {
+            (void)close(file);
+        }
+        return status;
+    }
+    return STATUS_OK;
+}
+
+enum status reject_settle(struct reject *reject, uint64_t *out_bytes, struct fault *fault)
+{
+    *out_bytes = 0;
+    if (reject->stream == NULL) {
+        return STATUS_OK;
+    }
+    int file = fileno(reject->stream);
+    off_t end = fflush(reject->stream) == 0 && fdatasync(file) == 0 ? lseek(file, 0, SEEK_CUR) : -1;
+    if (end < 0) {
+        return fault_set(fault, STATUS_SYSTEM, "%s: %s", reject->path, strerror(errno));
+    }
+    *out_bytes = (uint64_t)end;
+    return STATUS_OK;
 }
 
 enum status reject_done(struct reject *reject, struct fault *fault)

@@ -33,6 +33,14 @@ struct reject_row {
 
 enum status reject_init(struct reject *reject, const char *path);
 
+/* Goes on behind the first `bytes` of what an earlier run wrote, `count` rows. SYSTEM when they are
+ * not there any more. */
+enum status reject_resume(struct reject *reject, uint64_t bytes, uint64_t count,
+                          struct fault *fault);
+
+/* What was written so far is durable, and how much it is. */
+enum status reject_settle(struct reject *reject, uint64_t *out_bytes, struct fault *fault);
+
 /* SYSTEM when the file cannot be written. */
 enum status reject_add(struct reject *reject, const struct reject_row *row, struct fault *fault);
 
