@@ -24,7 +24,10 @@
 #include "admin/say.h"
 
 #define LOOK_EVERY 256 /* rows between looks at the clock and for signals */
-#define NOTE_EVERY_MS 1000
+/* A note waits for what is under way: each after a tenth more of the time that passed. */
+#define NOTE_SHARE 10
+#define NOTE_LEAST_MS 20
+#define NOTE_MOST_MS 2000
 
 struct import {
     struct command_call *call;
@@ -39,6 +42,7 @@ struct import {
     json_t *reject_files;
     const char *note_path; /* NULL: no notes are made */
     struct import_resume_note note;
+    int64_t opened_ms; /* this run; `began_ms` counts an earlier one's time, too */
     int64_t next_note_ms;
     uint64_t resumed_line; /* 0: from the beginning */
 };
@@ -121,7 +125,10 @@ static enum status care_for_note(struct import *import, struct reject *reject, s
     if (status == STATUS_OK) {
         status = write_note(import, fault);
     }
-    import->next_note_ms = clock_ms() + NOTE_EVERY_MS;
+    int64_t now_ms = clock_ms();
+    int64_t pause_ms = (now_ms - import->opened_ms) / NOTE_SHARE;
+    pause_ms = pause_ms < NOTE_LEAST_MS ? NOTE_LEAST_MS : pause_ms;
+    import->next_note_ms = now_ms + (pause_ms > NOTE_MOST_MS ? NOTE_MOST_MS : pause_ms);
     return status;
 }
 
@@ -511,7 +518,8 @@ static int run(struct import *import)
     }
     bool is_silent = call->is_json || !call->err_is_terminal || command_has(call, "--no-progress");
     progress_init(&import->progress, is_silent ? NULL : call->err, call->is_chinese);
-    import->began_ms = clock_ms();
+    import->opened_ms = clock_ms();
+    import->began_ms = import->opened_ms;
     import->reject_files = json_array();
     const char *path = "";
     status = load_files(import, &path, &fault);

@@ -2,7 +2,7 @@
  *
  * How far an import came, beside the file imported (FILE.resume), so that one cut off goes on.
  *
- * A note is written about once a second, after everything it tells is durable: it is never ahead of
+ * A note is written every now and then, after everything it tells is durable: it is never ahead of
  * the store. It names the file by size and time of change and the store by its journal, so that
  * neither is taken for another. Owned by one thread.
  */
