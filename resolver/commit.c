@@ -9,7 +9,7 @@
 
 #include "resolver/progress.h"
 
-#define CONFLICTS_MAX 3
+#define CONFLICTS_MAX 20 /* one of several writers of a record wins each round */
 #define NAME_MAX_LEN 255 /* of actor and origin in the journal */
 
 struct commit {

@@ -62,8 +62,9 @@ struct change_set *exchange_new_set(struct exchange *x, enum change_policy polic
 
 /* Takes the set whatever happens. PENDING: return it; the handler is run again, and finds the set
  * with exchange_committed unless something it was decided on has changed: then the decision is made
- * anew, three times at most. SERVER_BUSY: the queue is full, or three conflicts. NULL: NO_MEMORY. A
- * set that fails while it is prepared gives its own status, unless items judge for themselves. */
+ * anew, twenty times at most. SERVER_BUSY: the queue is full, or as many conflicts. NULL:
+ * NO_MEMORY. A set that fails while it is prepared gives its own status, unless items judge for
+ * themselves. */
 enum status exchange_commit(struct exchange *x, struct change_set *set);
 
 /* The set as the committer left it: change_set_status, change_set_item_status. NULL: none yet. */
