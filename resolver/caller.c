@@ -13,9 +13,11 @@
 #include "protocol/opcode.h"
 #include "protocol/session_cipher.h"
 #include "protocol/session_mac.h"
+#include "resolver/certificate.h"
+#include "resolver/exchange_progress.h"
 #include "resolver/login.h"
-#include "resolver/progress.h"
 #include "resolver/sources.h"
+#include "resolver/stream.h"
 
 #define ENCRYPTED_AT 2 /* the envelope's flag byte */
 #define ENCRYPTED_BIT 0x40

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "resolver/progress.h"
+#include "resolver/exchange_progress.h"
 
 #define CONFLICTS_MAX 20 /* one of several writers of a record wins each round */
 #define NAME_MAX_LEN 255 /* of actor and origin in the journal */

@@ -113,15 +113,19 @@ static void join(struct shard *shard, struct entry *entry)
  * running has no time to be over. */
 static void tidy(struct duplicates *duplicates, struct shard *shard, int64_t now_ms)
 {
-    while (shard->oldest != NULL &&
-           (shard->oldest->expires_ms <= now_ms || shard->bytes > duplicates->shard_bytes)) {
-        struct entry *oldest = shard->oldest;
-        if (oldest->is_answered || shard->bytes > duplicates->shard_bytes) {
-            drop(shard, oldest);
+    struct entry *next = NULL;
+    for (struct entry *entry = shard->oldest; entry != NULL; entry = next) {
+        bool is_over = shard->bytes > duplicates->shard_bytes;
+        next = entry->newer;
+        if (entry->expires_ms > now_ms && !is_over) {
+            return;
+        }
+        if (entry->is_answered || is_over) {
+            drop(shard, entry);
         } else {
-            leave(shard, oldest);
-            oldest->expires_ms = now_ms + DUPLICATES_MS;
-            queue(shard, oldest);
+            leave(shard, entry);
+            entry->expires_ms = now_ms + DUPLICATES_MS;
+            queue(shard, entry);
         }
     }
 }

@@ -12,7 +12,7 @@
 #include "resolver/caller.h"
 #include "resolver/commit.h"
 #include "resolver/dispatch.h"
-#include "resolver/progress.h"
+#include "resolver/exchange_progress.h"
 #include "resolver/seal.h"
 
 #define MIXED_VERSION ((struct message_version){2, 3}) /* early errors: what every client reads */

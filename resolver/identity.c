@@ -7,10 +7,10 @@
 #include <stdlib.h>
 
 #include "resolver/certificate.h"
+#include "resolver/exchange_progress.h"
 #include "resolver/key_remote.h"
 #include "resolver/key_source.h"
 #include "resolver/login.h"
-#include "resolver/progress.h"
 
 const struct identity *exchange_identity(const struct exchange *x)
 {

@@ -11,8 +11,8 @@
 #include "protocol/opcode.h"
 #include "protocol/signature.h"
 #include "resolver/ask.h"
+#include "resolver/exchange_progress.h"
 #include "resolver/key_cache.h"
-#include "resolver/progress.h"
 #include "resolver/worker.h"
 
 #define QUESTION_MAX 8192 /* two handles and a signed response at the most */

@@ -6,9 +6,9 @@
 
 #include <stdlib.h>
 
+#include "resolver/exchange_progress.h"
 #include "resolver/key_remote.h"
 #include "resolver/lookup.h"
-#include "resolver/progress.h"
 
 /* What the decision rests on: if the key changes before the commit, it is made anew. */
 static enum status remember(struct exchange *x, const struct lookup *found)

@@ -6,9 +6,9 @@
 
 #include "protocol/body.h"
 #include "resolver/dispatch.h"
+#include "resolver/exchange_progress.h"
 #include "resolver/limit.h"
 #include "resolver/lookup.h"
-#include "resolver/progress.h"
 #include "resolver/verify.h"
 #include "resolver/worker.h"
 

@@ -7,10 +7,10 @@
 #include <openssl/crypto.h>
 
 #include "protocol/body.h"
+#include "resolver/exchange_progress.h"
 #include "resolver/key_source.h"
 #include "resolver/limit.h"
 #include "resolver/login.h"
-#include "resolver/progress.h"
 #include "resolver/worker.h"
 
 enum { TRIES_PASSWORD_HANDLE = 2, TRIES_PASSWORD_ADDRESS };

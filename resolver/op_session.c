@@ -10,8 +10,8 @@
 #include "protocol/pubkey.h"
 #include "protocol/session_key.h"
 #include "resolver/caller.h"
+#include "resolver/exchange_progress.h"
 #include "resolver/lookup.h"
-#include "resolver/progress.h"
 #include "resolver/sources.h"
 #include "resolver/verify.h"
 

@@ -10,8 +10,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "resolver/exchange_progress.h"
 #include "resolver/limit.h"
-#include "resolver/progress.h"
 #include "resolver/stream.h"
 #include "resolver/udp.h"
 

@@ -15,8 +15,8 @@
 #include "protocol/session_cipher.h"
 #include "protocol/session_mac.h"
 #include "protocol/signature.h"
+#include "resolver/exchange_progress.h"
 #include "resolver/limit.h"
-#include "resolver/progress.h"
 #include "resolver/worker.h"
 
 #define EMPTY_CREDENTIAL_LEN 4

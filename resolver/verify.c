@@ -11,7 +11,7 @@
 #include "protocol/pubkey.h"
 #include "protocol/secret_answer.h"
 #include "protocol/signature.h"
-#include "resolver/progress.h"
+#include "resolver/exchange_progress.h"
 #include "resolver/sources.h"
 
 struct verification {

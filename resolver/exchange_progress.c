@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Making and ending what outlives a wait (progress.h).
+ * Making and ending what outlives a wait (exchange_progress.h).
  */
-#include "resolver/progress.h"
+#include "resolver/exchange_progress.h"
 
 #include <openssl/crypto.h>
 #include <stdlib.h>
