@@ -130,6 +130,11 @@ static int read_options(struct init *init)
     if (port != NULL && (!command_number(port, UINT16_MAX, &number) || number == 0)) {
         return say_problem(call, PROBLEM_BAD_ARGUMENT, port);
     }
+    const char *tls_port = command_option(call, "--tls-port");
+    uint64_t tls_number = 0;
+    if (tls_port != NULL && !command_number(tls_port, UINT16_MAX, &tls_number)) {
+        return say_problem(call, PROBLEM_BAD_ARGUMENT, tls_port);
+    }
     int exit = read_listen(init);
     init->address.port = (uint16_t)number;
     if (exit != EXIT_OK || site == NULL) {
@@ -214,12 +219,17 @@ static enum status write_settings(struct init *init)
     struct command_call *call = init->call;
     char port[8];
     (void)snprintf(port, sizeof(port), "%u", (unsigned)init->address.port);
-    const char *overrides[5][2] = {{"node.prefix", init->prefix}, {"listen.handle_port", port}};
+    const char *tls_port = command_option(call, "--tls-port");
+    const char *overrides[6][2] = {{"node.prefix", init->prefix}, {"listen.handle_port", port}};
     size_t count = 2;
     /* A port of one's own is for a node beside others, which have the usual ports already. */
     if (command_option(call, "--port") != NULL) {
         overrides[count][0] = "listen.metrics_port";
         overrides[count++][1] = "0";
+    }
+    if (tls_port != NULL || command_option(call, "--port") != NULL) {
+        overrides[count][0] = "listen.tls_port";
+        overrides[count++][1] = tls_port == NULL ? "0" : tls_port;
     }
     if (init->listen[0] != '\0') {
         overrides[count][0] = "listen.addresses";

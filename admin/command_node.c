@@ -41,6 +41,7 @@ static void print_status(struct command_call *call, json_t *result)
         {"pid", "pid", "进程号"},
         {"started", "started", "启动时间"},
         {"port", "port", "端口"},
+        {"tls_port", "TLS port", "TLS 端口"},
         {"workers", "workers", "工作线程"},
         {"generation", "settings generation", "设置代次"},
         {"records", "records", "记录数"},

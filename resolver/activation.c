@@ -23,10 +23,15 @@ static long number_of(const char *text)
     return end == text || *end != '\0' || errno != 0 || number < 0 ? -1 : number;
 }
 
-/* "handle" is what our unit calls them; the others are given when nobody named them. */
+static bool is_tls_name(struct bytes name)
+{
+    return bytes_equal(name, BYTES_LITERAL("tls"));
+}
+
+/* "handle" and "tls" is what our units call them; the others are given when nobody named them. */
 static bool is_known_name(struct bytes name)
 {
-    return name.len == 0 || bytes_equal(name, BYTES_LITERAL("handle")) ||
+    return name.len == 0 || bytes_equal(name, BYTES_LITERAL("handle")) || is_tls_name(name) ||
            bytes_equal(name, BYTES_LITERAL("unknown")) ||
            bytes_equal(name, BYTES_LITERAL("guantongd.socket"));
 }
@@ -64,10 +69,11 @@ static enum status judge(int fd, struct bytes name, struct fault *fault)
 {
     if (!is_known_name(name)) {
         return fault_set(fault, STATUS_BAD_SETTING,
-                         "LISTEN_FDS: descriptor %d is named \"%.*s\"; only \"handle\" is served",
+                         "LISTEN_FDS: descriptor %d is named \"%.*s\"; only \"handle\" and "
+                         "\"tls\" are served",
                          fd, (int)(name.len < 64 ? name.len : 64), (const char *)name.data);
     }
-    if (!can_serve(fd)) {
+    if (!can_serve(fd) || (is_tls_name(name) && option_of(fd, SO_TYPE) != SOCK_STREAM)) {
         return fault_set(fault, STATUS_BAD_SETTING,
                          "LISTEN_FDS: descriptor %d is no UDP socket and no listening TCP socket",
                          fd);
@@ -96,10 +102,12 @@ enum status activation_read(const struct activation_words *words, pid_t self, in
     const char *names = words->names;
     while (given.count < (size_t)count) {
         int fd = first + (int)given.count;
-        enum status status = judge(fd, next_name(&names), fault);
+        struct bytes name = next_name(&names);
+        enum status status = judge(fd, name, fault);
         if (status != STATUS_OK) {
             return status;
         }
+        given.is_tls[given.count] = is_tls_name(name);
         given.fds[given.count++] = fd;
     }
     *out_activation = given;

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "protocol/status.h"
@@ -16,6 +17,7 @@
 struct activation {
     size_t count;
     int fds[ACTIVATION_MAX];
+    bool is_tls[ACTIVATION_MAX]; /* named "tls": connections to it speak TLS */
 };
 
 /* What LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES say; NULL for those not set. */

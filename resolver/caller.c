@@ -173,21 +173,32 @@ static enum status claim(struct exchange *x)
     if (session == NULL && x->login != NULL && login_get(x->login, x->scope->now_ms, &identity)) {
         return progress_claim(progress, identity, IDENTITY_LOGIN, true);
     }
+    const struct certificate *shown = stream_certificate(x->route.stream);
+    if (session == NULL && shown != NULL) {
+        return progress_claim(progress, shown->name, IDENTITY_CERTIFICATE, false);
+    }
     return STATUS_OK;
 }
 
 /* --- repetitions -------------------------------------------------------------------------------
  */
 
+/* Its connection says who asks. */
+static bool is_known(const struct exchange *x)
+{
+    return (x->login != NULL && login_is_in(x->login)) ||
+           stream_certificate(x->route.stream) != NULL;
+}
+
 /* What must not be done twice: an answer uses up its challenge, a MAC its counter; and writes of a
- * connection that has logged in. */
+ * connection that is known. */
 static bool is_unrepeatable(const struct exchange *x)
 {
     uint32_t opcode = x->message.header.opcode;
     const struct opcode_row *row = opcode_find(opcode);
     bool writes = row != NULL && row->effect == OPCODE_WRITE;
     return opcode == OPCODE_CHALLENGE_RESPONSE || has_mac(x) || x->progress->was_encrypted ||
-           (writes && x->login != NULL && login_is_in(x->login));
+           (writes && is_known(x));
 }
 
 static void free_wait(struct wait *wait)
@@ -243,7 +254,7 @@ static bool is_first(struct exchange *x, enum status *out_status)
 static bool is_anonymous(const struct exchange *x)
 {
     return x->message.envelope.session_id == 0 && !x->message.credential.is_present &&
-           x->progress == NULL && (x->login == NULL || !login_is_in(x->login)) &&
+           x->progress == NULL && !is_known(x) &&
            x->message.header.opcode != OPCODE_CHALLENGE_RESPONSE;
 }
 

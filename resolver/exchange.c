@@ -151,7 +151,7 @@ enum status exchange_challenge(struct exchange *x)
 bool exchange_is_national(const struct exchange *x)
 {
     const struct envelope *asked = &x->message.envelope;
-    return x->transport == EXCHANGE_TCP && asked->version.major == 2 && asked->version.minor == 3 &&
+    return x->transport != EXCHANGE_UDP && asked->version.major == 2 && asked->version.minor == 3 &&
            asked->suggested.major == 2 && asked->suggested.minor == 10;
 }
 
@@ -181,7 +181,7 @@ static enum status judge_envelope(const struct exchange *x, const struct envelop
         *out_text = "compression is not supported";
         return STATUS_PROTOCOL_ERROR;
     }
-    if (asked->is_truncated && x->transport == EXCHANGE_TCP) {
+    if (asked->is_truncated && x->transport != EXCHANGE_UDP) {
         *out_text = "pieces are not accepted over TCP";
         return STATUS_PROTOCOL_ERROR;
     }

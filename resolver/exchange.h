@@ -17,7 +17,8 @@
 #include "resolver/metrics.h"
 #include "resolver/net.h"
 
-enum exchange_transport { EXCHANGE_UDP = 0, EXCHANGE_TCP = 1 }; /* labels of TRANSPORT metrics */
+/* Labels of TRANSPORT metrics. */
+enum exchange_transport { EXCHANGE_UDP = 0, EXCHANGE_TCP = 1, EXCHANGE_TLS = 2 };
 
 /* What all requests of one settings generation see; immutable while it serves. */
 struct generation {
@@ -28,7 +29,7 @@ struct generation {
     uint64_t number; /* 1, 2, 3, ... */
     const struct settings_network *trusted;
     size_t trusted_count;
-    EVP_PKEY *site_key; /* signs what clients ask to be certified; NULL: nothing is signed */
+    EVP_PKEY *site_key;      /* signs what clients ask to be certified; NULL: nothing is signed */
     EVP_PKEY *previous_key;  /* the same for clients that know no newer one; NULL: there is none */
     uint16_t site_key_since; /* the serial of the first site record that tells `site_key` */
     struct tls_context *tls; /* NULL: none is served */
@@ -42,6 +43,7 @@ struct hot_path;
 struct login;
 struct progress;
 struct stream;
+struct tls_context;
 struct udp;
 
 /* What a worker lends its exchanges. */
@@ -108,6 +110,7 @@ enum status exchange_refuse(struct exchange *x, enum status outcome, const char 
 /* 402 with request digest and a fresh nonce under a fresh challenge id. */
 enum status exchange_challenge(struct exchange *x);
 
-/* The caller looks like the national SDK (protocol.md §12.3): version 2.3 suggesting 2.10 on TCP.
+/* The caller looks like the national SDK (protocol.md §12.3): version 2.3 suggesting 2.10, not over
+ * UDP.
  */
 bool exchange_is_national(const struct exchange *x);

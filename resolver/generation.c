@@ -5,9 +5,11 @@
 #include "resolver/generation.h"
 
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "protocol/site.h"
+#include "resolver/tls.h"
 
 #define SITE_ARENA_MAX (1u << 20)
 

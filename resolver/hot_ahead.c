@@ -6,9 +6,10 @@
 
 #include "resolver/frame.h"
 
-void hot_ahead_begin(struct hot_ahead *ahead, const struct exchange_scope *scope)
+void hot_ahead_begin(struct hot_ahead *ahead, const struct exchange_scope *scope,
+                     enum exchange_transport transport)
 {
-    hot_begin(&ahead->hot, scope, EXCHANGE_TCP);
+    hot_begin(&ahead->hot, scope, transport);
     ahead->count = 0;
     ahead->next = 0;
 }

@@ -15,7 +15,8 @@ struct hot_ahead {
 };
 
 /* Around what one read brought. */
-void hot_ahead_begin(struct hot_ahead *ahead, const struct exchange_scope *scope);
+void hot_ahead_begin(struct hot_ahead *ahead, const struct exchange_scope *scope,
+                     enum exchange_transport transport);
 void hot_ahead_end(struct hot_ahead *ahead);
 
 /* The request `data` begins with; NULL: it is not complete, or its length is impossible. Between

@@ -345,7 +345,11 @@ static enum status open_node(struct daemon *daemon, struct fault *fault)
         .registry = daemon->registry,
         .log = daemon->log,
         .given = daemon->given.fds,
+        .given_is_tls = daemon->given.is_tls,
         .given_count = daemon->given.count,
+        .directory = daemon->directory,
+        .previous_key_path =
+            directory_path(daemon->paths, daemon->directory, "keys/site.previous.pem"),
         .site_key_path = directory_path(daemon->paths, daemon->directory, "keys/site.pem"),
         .key_server_key_path =
             directory_path(daemon->paths, daemon->directory, "keys/key_server.pem"),
@@ -486,10 +490,15 @@ static void tell_listening(const struct daemon *daemon)
         }
         used += (size_t)len;
     }
-    log_write(
-        daemon->log, LOG_LEVEL_NOTICE, "node", "ready: %s port %u,%s%s %zu workers (guantongd %s)",
-        addresses, (unsigned)node_port(daemon->node), settings->listen_udp ? " UDP" : "",
-        settings->listen_tcp ? " TCP" : "", node_worker_count(daemon->node), GUANTONG_VERSION);
+    char tls[32] = "";
+    if (node_tls_port(daemon->node) != 0) {
+        (void)snprintf(tls, sizeof(tls), " TLS port %u,", (unsigned)node_tls_port(daemon->node));
+    }
+    log_write(daemon->log, LOG_LEVEL_NOTICE, "node",
+              "ready: %s port %u,%s%s%s %zu workers (guantongd %s)", addresses,
+              (unsigned)node_port(daemon->node), settings->listen_udp ? " UDP" : "",
+              settings->listen_tcp ? " TCP," : ",", tls, node_worker_count(daemon->node),
+              GUANTONG_VERSION);
 }
 
 static void tell_failure(const struct daemon *daemon, const char *text)

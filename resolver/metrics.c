@@ -20,7 +20,7 @@ enum label { LABEL_NONE, LABEL_TRANSPORT, LABEL_OPCODE, LABEL_CODE };
 /* How many values a label has; the opcode label's last one is "unknown". */
 enum label_count {
     LABEL_COUNT_NONE = 1,
-    LABEL_COUNT_TRANSPORT = 2,
+    LABEL_COUNT_TRANSPORT = 3,
     LABEL_COUNT_OPCODE = 1
 #define OPCODE(name, number, effect, transports, handler) +1
 #include "protocol/opcode.def"
@@ -173,9 +173,10 @@ size_t metrics_label_count(enum metric metric)
 const char *metrics_label_name(enum metric metric, unsigned label)
 {
     assert(label < rows[metric].label_count);
+    static const char *const transports[LABEL_COUNT_TRANSPORT] = {"udp", "tcp", "tls"};
     switch (rows[metric].label) {
     case LABEL_TRANSPORT:
-        return label == 0 ? "udp" : "tcp";
+        return transports[label];
     case LABEL_OPCODE:
         return opcodes[label].name;
     case LABEL_CODE:
@@ -191,7 +192,7 @@ const char *metrics_name(enum metric metric)
     return rows[metric].name;
 }
 
-/* Operations and codes nobody used would bury the others; both transports are always told. */
+/* Operations and codes nobody used would bury the others; all transports are always told. */
 static json_t *labelled_json(const struct metrics *metrics, enum metric metric)
 {
     json_t *object = json_object();

@@ -36,7 +36,7 @@ size_t metrics_label_count(enum metric metric);
 const char *metrics_label_name(enum metric metric, unsigned label);
 const char *metrics_name(enum metric metric);
 
-/* {"requests":{"udp":1,"tcp":2},"straight_answers":3,...}; NULL: no memory. */
+/* {"requests":{"udp":1,"tcp":2,"tls":0},"straight_answers":3,...}; NULL: no memory. */
 json_t *metrics_json(const struct metrics *metrics);
 /* OpenMetrics text of these families, without the closing "# EOF". */
 void metrics_openmetrics(const struct metrics *metrics, FILE *out);

@@ -8,59 +8,13 @@
  */
 #include "resolver/node.h"
 
-#include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/random.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "resolver/cores.h"
 #include "resolver/generation.h"
-#include "resolver/net_socket.h"
-#include "resolver/site_key.h"
-#include "resolver/worker.h"
-
-#define PORT_TRIES 32
-
-/* A worker, its loop and its thread. */
-struct seat {
-    struct node *node;
-    struct net *net;
-    struct worker worker;
-    pthread_t thread;
-    bool is_ready; /* worker_init was done */
-    bool is_running;
-    struct mail adopt;
-    struct mail drain;
-};
-
-struct node {
-    struct node_options options;
-    struct generation *generation;
-    atomic_uint_fast64_t generation_number;
-    struct metrics *metrics;
-    struct reassembly *reassembly;
-    struct sources *sources;
-    struct budget *budget;
-    struct sessions *sessions;
-    struct duplicates *duplicates;
-    struct tries *tries;
-    struct crypto_pool *pool;
-    struct committer *committer;
-    struct seat *seats;
-    size_t seat_count;
-    int cpus[CORES_MAX]; /* the i-th worker's, when they are steered */
-    bool is_steered;
-    uint16_t port;
-    int64_t started_ms;
-    pthread_mutex_t lock;
-    pthread_cond_t adopted;
-    size_t adoptions_missing;
-    const struct generation *adopting;
-    int64_t drain_timeout_ms;
-};
+#include "resolver/key_cache.h"
+#include "resolver/node_parts.h"
 
 static void node_random(void *out, size_t len)
 {
@@ -78,146 +32,6 @@ static size_t usable_cores(void)
 {
     int cpus[CORES_MAX];
     return cores_allowed(cpus);
-}
-
-/* --- sockets --------------------------------------------------------------------------------- */
-
-static enum status open_for(struct seat *seat, const struct net_address *address,
-                            struct fault *fault)
-{
-    const struct settings *settings = seat->node->options.settings;
-    struct net_address local;
-    enum status status = STATUS_OK;
-    if (settings->listen_udp) {
-        status = worker_open_udp(&seat->worker, address, &local, fault);
-    }
-    if (status == STATUS_OK && settings->listen_tcp) {
-        status = worker_open_tcp(&seat->worker, address, &local, fault);
-    }
-    return status;
-}
-
-static enum status open_address(struct node *node, const struct net_address *address,
-                                struct fault *fault)
-{
-    enum status status = net_socket_probe(address, fault);
-    for (size_t i = 0; status == STATUS_OK && i < node->seat_count; i++) {
-        status = open_for(&node->seats[i], address, fault);
-    }
-    return status;
-}
-
-/* A port that is free for UDP and TCP on the first address. */
-static enum status pick_port(struct net_address *address, struct fault *fault)
-{
-    enum status status = STATUS_OK;
-    for (int i = 0; i < PORT_TRIES; i++) {
-        int fd = -1;
-        address->port = 0;
-        status = net_socket_udp(address, &fd, fault);
-        if (status != STATUS_OK) {
-            return status;
-        }
-        address->port = net_socket_local(fd).port;
-        (void)close(fd);
-        status = net_socket_probe(address, fault);
-        if (status == STATUS_OK) {
-            return STATUS_OK;
-        }
-    }
-    return status;
-}
-
-static int type_of(int fd)
-{
-    int type = 0;
-    socklen_t len = sizeof(type);
-    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 ? type : 0;
-}
-
-static enum status serve_given(struct seat *seat, int fd, struct fault *fault)
-{
-    struct net_address address = net_socket_local(fd);
-    struct net_address local;
-    if (net_give(seat->net, fd) != STATUS_OK) {
-        return fault_set(fault, STATUS_SYSTEM, "out of descriptors");
-    }
-    return type_of(fd) == SOCK_DGRAM ? worker_open_udp(&seat->worker, &address, &local, fault)
-                                     : worker_open_tcp(&seat->worker, &address, &local, fault);
-}
-
-/* Which of the given sockets of its type and address this one is, and of how many. */
-static size_t rank_of(const struct node *node, size_t index, size_t *out_peers)
-{
-    const int *given = node->options.given;
-    struct net_address address = net_socket_local(given[index]);
-    size_t rank = 0;
-    size_t peers = 1;
-    for (size_t i = 0; i < node->options.given_count; i++) {
-        struct net_address other = net_socket_local(given[i]);
-        if (i != index && type_of(given[i]) == type_of(given[index]) &&
-            net_address_equal(&other, &address)) {
-            rank += i < index;
-            peers++;
-        }
-    }
-    *out_peers = peers;
-    return rank;
-}
-
-/* All sockets are served, whatever the numbers: one is shared by every worker; of several on one
- * address, among which the kernel chooses, each worker has its own. */
-static enum status open_given(struct node *node, struct fault *fault)
-{
-    enum status status = STATUS_OK;
-    for (size_t i = 0; i < node->options.given_count; i++) {
-        size_t peers = 0;
-        size_t rank = rank_of(node, i, &peers);
-        for (size_t s = 0; status == STATUS_OK && s < node->seat_count; s++) {
-            if (s % peers == rank % node->seat_count) {
-                status = serve_given(&node->seats[s], node->options.given[i], fault);
-            }
-        }
-    }
-    node->port = net_socket_local(node->options.given[0]).port;
-    return status;
-}
-
-static bool is_any_ipv6(const char *text)
-{
-    return strcmp(text, "::") == 0;
-}
-
-static enum status open_all(struct node *node, struct fault *fault)
-{
-    const struct settings *settings = node->options.settings;
-    const struct settings_list *list = &settings->listen_addresses;
-    size_t opened = 0;
-    node->port = (uint16_t)settings->listen_handle_port;
-    for (size_t i = 0; i < list->count; i++) {
-        struct net_address address;
-        if (net_address_parse(list->items[i], node->port, &address) != STATUS_OK) {
-            return fault_set(fault, STATUS_BAD_SETTING,
-                             "listen.addresses: \"%s\" is not an address", list->items[i]);
-        }
-        enum status status = node->port == 0 ? pick_port(&address, fault) : STATUS_OK;
-        if (status == STATUS_OK) {
-            status = open_address(node, &address, fault);
-        }
-        if (status == STATUS_NOT_SUPPORTED && is_any_ipv6(list->items[i])) {
-            log_write(node->options.log, LOG_LEVEL_WARNING, "node",
-                      "not listening on :: (this machine has no IPv6)");
-            continue;
-        }
-        if (status != STATUS_OK) {
-            return status;
-        }
-        node->port = address.port;
-        opened++;
-    }
-    return opened > 0
-               ? STATUS_OK
-               : fault_set(fault, STATUS_BAD_SETTING, "listen.addresses: none can be served");
 }
 
 /* --- making ---------------------------------------------------------------------------------- */
@@ -247,6 +61,7 @@ static enum status make_seat(struct node *node, size_t index)
         .sessions = node->sessions,
         .duplicates = node->duplicates,
         .tries = node->tries,
+        .keys = node->keys,
         .pool = node->pool,
         .submit = node_submit,
         .submit_context = node,
@@ -282,38 +97,29 @@ static enum status start_pool(struct node *node, struct fault *fault)
 
 static bool make_tables(struct node *node)
 {
-    uint64_t seeds[5];
+    uint64_t seeds[6];
     node_random(seeds, sizeof(seeds));
     node->reassembly = reassembly_new(seeds[0]);
     node->sources = sources_new(seeds[1]);
     node->budget = budget_new(seeds[2]);
     node->sessions = sessions_new(seeds[3], node_random);
     node->tries = tries_new(seeds[4]);
+    node->keys = key_cache_new(seeds[5]);
     node->duplicates = duplicates_new((size_t)node->options.settings->limits_repeated_bytes);
     node->seats = calloc(node->seat_count, sizeof(*node->seats));
     return node->reassembly != NULL && node->sources != NULL && node->budget != NULL &&
-           node->sessions != NULL && node->tries != NULL && node->duplicates != NULL &&
-           node->seats != NULL && metrics_new(node->seat_count, &node->metrics) == STATUS_OK;
+           node->sessions != NULL && node->tries != NULL && node->keys != NULL &&
+           node->duplicates != NULL && node->seats != NULL &&
+           metrics_new(node->seat_count, &node->metrics) == STATUS_OK;
 }
 
-/* A generation and the key it signs with. */
-static enum status make_generation(const struct node *node, const struct settings *settings,
-                                   uint64_t number, struct generation **out_generation,
-                                   struct fault *fault)
+static bool wants_tls(const struct node_options *options)
 {
-    struct generation *generation = NULL;
-    enum status status =
-        generation_new(settings, node->options.registry, number, &generation, fault);
-    if (status == STATUS_OK && node->options.site_key_path != NULL) {
-        status = site_key_load(node->options.site_key_path, &generation->site_key, fault);
-        status = status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    bool is_given = false;
+    for (size_t i = 0; options->given_is_tls != NULL && i < options->given_count; i++) {
+        is_given |= options->given_is_tls[i];
     }
-    if (status != STATUS_OK) {
-        generation_free(generation);
-        return status;
-    }
-    *out_generation = generation;
-    return STATUS_OK;
+    return is_given || (options->given_count == 0 && options->settings->listen_tls_port != 0);
 }
 
 static enum status make_shared(struct node *node, struct fault *fault)
@@ -322,9 +128,16 @@ static enum status make_shared(struct node *node, struct fault *fault)
         return fault_set(fault, STATUS_NO_MEMORY, "out of memory");
     }
     enum status status = start_pool(node, fault);
-    return status == STATUS_OK
-               ? make_generation(node, node->options.settings, 1, &node->generation, fault)
-               : status;
+    if (status == STATUS_OK) {
+        node->serves_tls = wants_tls(&node->options);
+        status = node_generation_new(node, node->options.settings, 1, &node->generation, fault);
+    }
+    if (status == STATUS_OK && node->serves_tls && node->generation->tls == NULL) {
+        node->serves_tls = false;
+        log_write(node->options.log, LOG_LEVEL_WARNING, "node", "TLS is not served (%s)",
+                  "neither tls.certificate nor keys/site.pem is there");
+    }
+    return status;
 }
 
 static bool wants_steering(const struct node *node, size_t cpu_count)
@@ -371,7 +184,7 @@ static enum status make_parts(struct node *node, struct fault *fault)
         return status;
     }
     steer(node);
-    return node->options.given_count > 0 ? open_given(node, fault) : open_all(node, fault);
+    return node_listen(node, fault);
 }
 
 static void *seat_run(void *context)
@@ -469,7 +282,7 @@ enum status node_reload(struct node *node, const struct settings *settings, stru
 {
     struct generation *fresh = NULL;
     uint64_t number = node_generation(node) + 1;
-    enum status status = make_generation(node, settings, number, &fresh, fault);
+    enum status status = node_generation_new(node, settings, number, &fresh, fault);
     if (status != STATUS_OK) {
         return status;
     }
@@ -544,6 +357,7 @@ void node_free(struct node *node)
     sessions_free(node->sessions);
     duplicates_free(node->duplicates);
     tries_free(node->tries);
+    key_cache_free(node->keys);
     crypto_pool_stop(node->pool);
     (void)pthread_cond_destroy(&node->adopted);
     (void)pthread_mutex_destroy(&node->lock);
@@ -555,6 +369,11 @@ void node_free(struct node *node)
 uint16_t node_port(const struct node *node)
 {
     return node->port;
+}
+
+uint16_t node_tls_port(const struct node *node)
+{
+    return node->tls_port;
 }
 
 size_t node_worker_count(const struct node *node)

@@ -37,7 +37,8 @@ enum status node_start(const struct node_options *options, struct node **out_nod
                        struct fault *fault);
 
 /* Posts a new generation to every worker and returns once all have adopted it; then nobody reads
- * the old settings any more and the caller frees them. The site record and the key are read again, too. */
+ * the old settings any more and the caller frees them. The site record and the key are read again,
+ * too. */
 enum status node_reload(struct node *node, const struct settings *settings, struct fault *fault);
 
 /* Stops accepting, lets answers in progress finish for up to `timeout_ms`, ends workers, then the
@@ -46,6 +47,7 @@ void node_drain(struct node *node, int64_t timeout_ms);
 void node_free(struct node *node);
 
 uint16_t node_port(const struct node *node);
+uint16_t node_tls_port(const struct node *node); /* 0: TLS is not served */
 size_t node_worker_count(const struct node *node);
 struct committer *node_committer(struct node *node);
 struct metrics *node_metrics(struct node *node);

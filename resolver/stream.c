@@ -50,7 +50,7 @@ static int64_t now_of(const struct stream *stream)
     return net_now_ms(stream->worker->options.net);
 }
 
-static void stream_close(struct stream *stream)
+void stream_close(struct stream *stream)
 {
     struct worker *worker = stream->worker;
     if (stream->previous != NULL) {
@@ -61,6 +61,7 @@ static void stream_close(struct stream *stream)
     if (stream->next != NULL) {
         stream->next->previous = stream->previous;
     }
+    stream_tls_end(stream);
     net_timer_free(stream->timer);
     net_stream_close(stream->net);
     buffer_clear(&stream->input);
@@ -109,7 +110,9 @@ void stream_on_timer(void *context)
         stream_arm(stream, now_ms);
         return;
     }
-    if (!stream->has_asked && stream->deadline_ms <= now_ms) {
+    if (stream->is_shaking) {
+        limit_hit(stream->worker, LIMIT_HANDSHAKE, &stream->peer);
+    } else if (!stream->has_asked && stream->deadline_ms <= now_ms) {
         limit_hit(stream->worker, LIMIT_FIRST_REQUEST, &stream->peer);
     } else if (stream->message_ms <= now_ms) {
         limit_hit(stream->worker, LIMIT_MESSAGE, &stream->peer);
@@ -167,7 +170,7 @@ static void push(struct stream *stream, struct bytes *data)
 {
     while (data->len > 0 && !stream->is_dead) {
         size_t len = 0;
-        enum status status = net_stream_write(stream->net, *data, &len);
+        enum status status = stream_give(stream, *data, &len);
         if (status == STATUS_PENDING) {
             return;
         }
@@ -236,11 +239,16 @@ static void turn_answered(struct turn *turn, enum status status, size_t len)
     }
 }
 
+static enum exchange_transport transport_of(const struct stream *stream)
+{
+    return stream->tls == NULL ? EXCHANGE_TCP : EXCHANGE_TLS;
+}
+
 static void turn_answer(struct turn *turn, struct bytes request)
 {
     struct stream *stream = turn->stream;
     const struct worker_asked asked = {
-        .transport = EXCHANGE_TCP,
+        .transport = transport_of(stream),
         .peer = stream->peer,
         .request = request,
         .route = {.stream = stream},
@@ -299,7 +307,7 @@ static size_t turn_take(struct turn *turn, struct bytes data)
 {
     struct hot_ahead ahead;
     size_t at = 0;
-    hot_ahead_begin(&ahead, &turn->scope);
+    hot_ahead_begin(&ahead, &turn->scope, transport_of(turn->stream));
     while (turn_may_answer(turn)) {
         struct bytes rest = bytes_from(data, at);
         const struct hot_request *asked = hot_ahead_next(&ahead, rest);
@@ -364,7 +372,7 @@ static void turn_read(struct turn *turn)
             stream->is_dead = true;
             return;
         }
-        enum status status = net_stream_read(stream->net, room, size, &len);
+        enum status status = stream_take(stream, room, size, &len);
         if (status == STATUS_CLOSED) {
             stream_end(stream); /* perhaps only half-closed: what was asked is still answered */
         }
@@ -372,7 +380,7 @@ static void turn_read(struct turn *turn)
             return;
         }
         turn_got(turn, room, len);
-        if (len < size) {
+        if (len < size && stream->tls == NULL) { /* a read of TLS gives one record at most */
             return;
         }
     }
@@ -427,7 +435,7 @@ static void stream_wait(struct stream *stream)
     }
     stream->is_held = is_held;
     stream_watch_message(stream, may_read && stream->input.len > 0);
-    net_stream_want(stream->net, may_read, has_more || outbox_waiting(&stream->outbox) > 0);
+    stream_want(stream, may_read, has_more || outbox_waiting(&stream->outbox) > 0);
 }
 
 /* Ends a turn; the stream may be gone afterwards. */
@@ -444,6 +452,7 @@ static void turn_finish(struct turn *turn)
     }
     bool is_done = outbox_waiting(&stream->outbox) == 0 && stream->parked.count == 0;
     if (stream->is_dead || (stream->is_ending && is_done)) {
+        stream_tls_end(stream);
         discard(stream);
         stream_close(stream);
         return;
@@ -469,6 +478,9 @@ void stream_on_readable(void *context)
 {
     struct turn turn = {.stream = context};
     struct worker *worker = turn.stream->worker;
+    if (turn.stream->is_shaking && !stream_shake(turn.stream)) {
+        return;
+    }
     turn_read(&turn);
     turn_finish(&turn);
     make_room(worker);
@@ -478,8 +490,14 @@ void stream_on_writable(void *context)
 {
     struct turn turn = {.stream = context};
     struct worker *worker = turn.stream->worker;
+    if (turn.stream->is_shaking && !stream_shake(turn.stream)) {
+        return;
+    }
     output_flush(turn.stream);
     turn_resume(&turn);
+    if (stream_reads_on_writable(turn.stream)) {
+        turn_read(&turn);
+    }
     turn_finish(&turn);
     make_room(worker);
 }
@@ -500,6 +518,11 @@ struct login *stream_login(struct stream *stream)
     return &stream->login;
 }
 
+const struct certificate *stream_certificate(const struct stream *stream)
+{
+    return stream == NULL ? NULL : stream->shown;
+}
+
 void stream_answer_later(struct stream *stream, enum status status, struct bytes answer)
 {
     struct worker *worker = stream->worker;
@@ -516,8 +539,10 @@ void stream_drain_all(struct worker *worker)
     for (struct stream *stream = worker->streams; stream != NULL; stream = next) {
         next = stream->next;
         struct turn turn = {.stream = stream};
-        turn_resume(&turn);
-        turn_read(&turn);
+        if (!stream->is_shaking) {
+            turn_resume(&turn);
+            turn_read(&turn);
+        }
         turn_finish(&turn);
     }
     make_room(worker);

@@ -7,10 +7,12 @@
 
 #include "resolver/worker.h"
 
+struct certificate;
 struct stream_listener;
 struct stream;
 
-enum status stream_listen(struct worker *worker, const struct net_address *address,
+/* Connections speak TLS, or do not. */
+enum status stream_listen(struct worker *worker, const struct net_address *address, bool is_tls,
                           struct stream_listener **out_listener, struct fault *fault);
 /* Accepts what waits in the kernel's queue. */
 void stream_listener_flush(struct stream_listener *listener);
@@ -28,6 +30,8 @@ void stream_close_all(struct worker *worker);
  */
 struct parked_list *stream_parked(struct stream *stream);
 struct login *stream_login(struct stream *stream);
+/* What its client showed; NULL: nothing. `stream` may be NULL. */
+const struct certificate *stream_certificate(const struct stream *stream);
 
 /* The end of a run that began after its request's turn: `answer` stands in the worker's reply
  * buffer. DROP ends the connection. The stream may be gone afterwards. */

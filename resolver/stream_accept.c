@@ -10,7 +10,31 @@
 struct stream_listener {
     struct worker *worker;
     struct net_listener *net;
+    bool is_tls;
 };
+
+#define TRIES_HANDSHAKE 0x544c53u /* keeps them apart from other uses of the table */
+
+/* A handshake costs us more than whoever asks for it. */
+static bool may_shake(struct worker *worker, const struct net_address *peer)
+{
+    const struct generation *generation = worker->generation;
+    uint8_t source[SOURCE_LEN];
+    if (generation->tls == NULL) {
+        return false;
+    }
+    if (worker->options.tries == NULL ||
+        sources_trust(peer, generation->trusted, generation->trusted_count)) {
+        return true;
+    }
+    sources_key(peer, source);
+    if (!tries_take(worker->options.tries, TRIES_HANDSHAKE, bytes_of(source, sizeof(source)),
+                    generation->settings->limits_handshakes, net_wall_ms(worker->options.net))) {
+        limit_hit(worker, LIMIT_HANDSHAKES, peer);
+        return false;
+    }
+    return true;
+}
 
 /* Counts the connection in; false: a limit is reached, which is told. */
 static bool may_connect(struct worker *worker, const struct net_address *peer)
@@ -36,14 +60,19 @@ static bool may_connect(struct worker *worker, const struct net_address *peer)
 }
 
 /* The stream of an accepted connection, counted in already; NULL: no memory. */
-static struct stream *stream_new(struct worker *worker, struct net_stream *net)
+static struct stream *stream_new(struct worker *worker, struct net_stream *net, bool is_tls)
 {
     struct stream *stream = calloc(1, sizeof(*stream));
     if (stream == NULL ||
+        (is_tls && tls_accept(worker->generation->tls, net, &stream->tls) != STATUS_OK) ||
         net_timer_new(worker->options.net, stream_on_timer, stream, &stream->timer) != STATUS_OK) {
+        if (stream != NULL) {
+            tls_free(stream->tls);
+        }
         free(stream);
         return NULL;
     }
+    stream->is_shaking = is_tls;
     stream->worker = worker;
     stream->net = net;
     stream->peer = net_stream_peer(net);
@@ -68,11 +97,11 @@ static void stream_on_accepted(void *context, struct net_stream *net)
     struct worker *worker = listener->worker;
     struct metrics_slot *metrics = worker->options.metrics;
     struct net_address peer = net_stream_peer(net);
-    if (!may_connect(worker, &peer)) {
+    if ((listener->is_tls && !may_shake(worker, &peer)) || !may_connect(worker, &peer)) {
         net_stream_close(net);
         return;
     }
-    struct stream *stream = stream_new(worker, net);
+    struct stream *stream = stream_new(worker, net, listener->is_tls);
     if (stream == NULL) {
         sources_leave(worker->options.sources, &peer);
         metrics_add(metrics, METRIC_tcp_refused, 0, 1);
@@ -81,14 +110,17 @@ static void stream_on_accepted(void *context, struct net_stream *net)
     }
     metrics_add(metrics, METRIC_tcp_accepted, 0, 1);
     metrics_add(metrics, METRIC_tcp_connections, 0, 1);
+    metrics_add(metrics, METRIC_tls_connections, 0, listener->is_tls);
     int64_t now_ms = net_now_ms(worker->options.net);
-    stream->deadline_ms = now_ms + worker->generation->settings->limits_first_request;
+    const struct settings *settings = worker->generation->settings;
+    stream->deadline_ms =
+        now_ms + (listener->is_tls ? settings->limits_handshake : settings->limits_first_request);
     stream_arm(stream, now_ms);
     net_stream_set_events(net, &events, stream);
     net_stream_want(net, true, false);
 }
 
-enum status stream_listen(struct worker *worker, const struct net_address *address,
+enum status stream_listen(struct worker *worker, const struct net_address *address, bool is_tls,
                           struct stream_listener **out_listener, struct fault *fault)
 {
     struct stream_listener *listener = calloc(1, sizeof(*listener));
@@ -96,6 +128,7 @@ enum status stream_listen(struct worker *worker, const struct net_address *addre
         return fault_set(fault, STATUS_NO_MEMORY, "out of memory");
     }
     listener->worker = worker;
+    listener->is_tls = is_tls;
     enum status status = net_listen(worker->options.net, address, stream_on_accepted, listener,
                                     &listener->net, fault);
     if (status != STATUS_OK) {

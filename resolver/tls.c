@@ -27,7 +27,9 @@ struct tls {
     SSL *ssl;
     struct net_stream *stream;
     bool wants_write;
+    bool has_pending;
     bool is_broken;
+    bool is_finished;
 };
 
 /* --- the stream as a BIO ---------------------------------------------------------------------- */
@@ -152,6 +154,11 @@ static void set_rules(SSL_CTX *ssl, const struct tls_options *options)
                                        SSL_OP_IGNORE_UNEXPECTED_EOF);
     (void)SSL_CTX_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE |
                                     SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    /* A record's head and body in one call of the kernel, and those behind it. */
+    SSL_CTX_set_read_ahead(ssl, 1);
+    /* Tickets alone: clients keep their sessions themselves, so that none takes memory here. */
+    (void)SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
+    (void)SSL_CTX_set_num_tickets(ssl, 1);
     (void)SSL_CTX_set_session_id_context(ssl, session_context, sizeof(session_context) - 1);
     if (options->asks_certificate) {
         SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_CLIENT_ONCE, on_certificate);
@@ -240,6 +247,23 @@ static enum status outcome(struct tls *tls, int result)
     return STATUS_CLOSED;
 }
 
+enum status tls_handshake(struct tls *tls)
+{
+    if (tls->is_broken) {
+        return STATUS_CLOSED;
+    }
+    ERR_clear_error();
+    int result = SSL_do_handshake(tls->ssl);
+    if (result != 1) {
+        enum status status = outcome(tls, result);
+        tls->is_broken = status != STATUS_PENDING;
+        return status;
+    }
+    tls->wants_write = false;
+    tls->has_pending = true; /* the first request may have come with the handshake's end */
+    return STATUS_OK;
+}
+
 enum status tls_read(struct tls *tls, uint8_t *buffer, size_t size, size_t *out_len)
 {
     if (tls->is_broken) {
@@ -247,6 +271,7 @@ enum status tls_read(struct tls *tls, uint8_t *buffer, size_t size, size_t *out_
     }
     ERR_clear_error();
     int result = SSL_read_ex(tls->ssl, buffer, size, out_len);
+    tls->has_pending = result == 1;
     if (result != 1) {
         return outcome(tls, result);
     }
@@ -275,7 +300,12 @@ bool tls_wants_write(const struct tls *tls)
 
 bool tls_has_pending(const struct tls *tls)
 {
-    return SSL_has_pending(tls->ssl) == 1;
+    return tls->has_pending;
+}
+
+bool tls_is_resumed(const struct tls *tls)
+{
+    return SSL_session_reused(tls->ssl) == 1;
 }
 
 bool tls_is_established(const struct tls *tls)
@@ -285,7 +315,8 @@ bool tls_is_established(const struct tls *tls)
 
 void tls_finish(struct tls *tls)
 {
-    if (!tls->is_broken && tls_is_established(tls)) {
+    if (!tls->is_broken && !tls->is_finished && tls_is_established(tls)) {
+        tls->is_finished = true;
         (void)SSL_shutdown(tls->ssl);
         ERR_clear_error();
     }

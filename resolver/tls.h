@@ -39,8 +39,12 @@ enum status tls_accept(struct tls_context *context, struct net_stream *stream,
                        struct tls **out_tls);
 void tls_free(struct tls *tls);
 
+/* One step of the handshake, the costly one of them a signature. OK: it is over; PENDING; CLOSED
+ * (also: not TLS, no common terms). */
+enum status tls_handshake(struct tls *tls);
+
 /* As net_stream_read: OK with `*out_len` > 0, PENDING, CLOSED (also: not TLS, a broken record, a
- * failed handshake). The handshake is made by the first reads. */
+ * failed handshake). The handshake is made by the first reads if it was not made before. */
 enum status tls_read(struct tls *tls, uint8_t *buffer, size_t size, size_t *out_len);
 
 /* As net_stream_write. After PENDING the same bytes, or a longer run that begins with them, must
@@ -50,12 +54,16 @@ enum status tls_write(struct tls *tls, struct bytes data, size_t *out_len);
 /* The last PENDING waits for room to write, whatever was wanted. */
 bool tls_wants_write(const struct tls *tls);
 
-/* Bytes may stand decrypted that the kernel does not know of: read on before waiting. */
+/* Bytes may have arrived that the kernel does not know of any more: read on before waiting. Not
+ * after a read that was PENDING, whatever is half there. */
 bool tls_has_pending(const struct tls *tls);
 
 bool tls_is_established(const struct tls *tls);
 
-/* Tells the peer that nothing more comes; does not wait. */
+/* The handshake took up a session of before: no signature was made. */
+bool tls_is_resumed(const struct tls *tls);
+
+/* Tells the peer that nothing more comes, once; does not wait. */
 void tls_finish(struct tls *tls);
 
 /* The key of the certificate the client showed and proved to have, owned by the caller (NULL: it

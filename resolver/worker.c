@@ -163,19 +163,31 @@ enum status worker_open_udp(struct worker *worker, const struct net_address *add
     return status;
 }
 
-enum status worker_open_tcp(struct worker *worker, const struct net_address *address,
-                            struct net_address *out_local, struct fault *fault)
+static enum status open_stream(struct worker *worker, const struct net_address *address,
+                               bool is_tls, struct net_address *out_local, struct fault *fault)
 {
     if (worker->listener_count == WORKER_LISTENS_MAX) {
         return fault_set(fault, STATUS_NO_ROOM, "more than %d addresses", WORKER_LISTENS_MAX);
     }
     struct stream_listener *listener = NULL;
-    enum status status = stream_listen(worker, address, &listener, fault);
+    enum status status = stream_listen(worker, address, is_tls, &listener, fault);
     if (status == STATUS_OK) {
         worker->listeners[worker->listener_count++] = listener;
         *out_local = stream_listener_local(listener);
     }
     return status;
+}
+
+enum status worker_open_tcp(struct worker *worker, const struct net_address *address,
+                            struct net_address *out_local, struct fault *fault)
+{
+    return open_stream(worker, address, false, out_local, fault);
+}
+
+enum status worker_open_tls(struct worker *worker, const struct net_address *address,
+                            struct net_address *out_local, struct fault *fault)
+{
+    return open_stream(worker, address, true, out_local, fault);
 }
 
 void worker_post(struct worker *worker, struct mail *mail)

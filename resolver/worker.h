@@ -85,6 +85,8 @@ enum status worker_open_udp(struct worker *worker, const struct net_address *add
                             struct net_address *out_local, struct fault *fault);
 enum status worker_open_tcp(struct worker *worker, const struct net_address *address,
                             struct net_address *out_local, struct fault *fault);
+enum status worker_open_tls(struct worker *worker, const struct net_address *address,
+                            struct net_address *out_local, struct fault *fault);
 
 /* Any thread. */
 void worker_post(struct worker *worker, struct mail *mail);

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The sockets of a node: bound here, or given by a service manager (node_parts.h).
+ *
+ * Called once, by the starting thread, before the workers' threads run.
+ */
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "resolver/net_socket.h"
+#include "resolver/node_parts.h"
+
+#define PORT_TRIES 32
+
+static enum status open_for(struct seat *seat, const struct net_address *address,
+                            struct fault *fault)
+{
+    const struct settings *settings = seat->node->options.settings;
+    struct net_address local;
+    enum status status = STATUS_OK;
+    if (settings->listen_udp) {
+        status = worker_open_udp(&seat->worker, address, &local, fault);
+    }
+    if (status == STATUS_OK && settings->listen_tcp) {
+        status = worker_open_tcp(&seat->worker, address, &local, fault);
+    }
+    return status;
+}
+
+static enum status open_tls_for(struct seat *seat, const struct net_address *address,
+                                struct fault *fault)
+{
+    struct net_address local;
+    return worker_open_tls(&seat->worker, address, &local, fault);
+}
+
+static enum status open_address(struct node *node, const struct net_address *address, bool is_tls,
+                                struct fault *fault)
+{
+    enum status status = net_socket_probe(address, fault);
+    for (size_t i = 0; status == STATUS_OK && i < node->seat_count; i++) {
+        status = is_tls ? open_tls_for(&node->seats[i], address, fault)
+                        : open_for(&node->seats[i], address, fault);
+    }
+    return status;
+}
+
+/* A port that is free for UDP and TCP on the first address. */
+static enum status pick_port(struct net_address *address, struct fault *fault)
+{
+    enum status status = STATUS_OK;
+    for (int i = 0; i < PORT_TRIES; i++) {
+        int fd = -1;
+        address->port = 0;
+        status = net_socket_udp(address, &fd, fault);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        address->port = net_socket_local(fd).port;
+        (void)close(fd);
+        status = net_socket_probe(address, fault);
+        if (status == STATUS_OK) {
+            return STATUS_OK;
+        }
+    }
+    return status;
+}
+
+static int type_of(int fd)
+{
+    int type = 0;
+    socklen_t len = sizeof(type);
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 ? type : 0;
+}
+
+static enum status serve_given(struct seat *seat, int fd, bool is_tls, struct fault *fault)
+{
+    struct net_address address = net_socket_local(fd);
+    struct net_address local;
+    if (net_give(seat->net, fd) != STATUS_OK) {
+        return fault_set(fault, STATUS_SYSTEM, "out of descriptors");
+    }
+    if (type_of(fd) == SOCK_DGRAM) {
+        return worker_open_udp(&seat->worker, &address, &local, fault);
+    }
+    return is_tls ? worker_open_tls(&seat->worker, &address, &local, fault)
+                  : worker_open_tcp(&seat->worker, &address, &local, fault);
+}
+
+/* Which of the given sockets of its type and address this one is, and of how many. */
+static size_t rank_of(const struct node *node, size_t index, size_t *out_peers)
+{
+    const int *given = node->options.given;
+    struct net_address address = net_socket_local(given[index]);
+    size_t rank = 0;
+    size_t peers = 1;
+    for (size_t i = 0; i < node->options.given_count; i++) {
+        struct net_address other = net_socket_local(given[i]);
+        if (i != index && type_of(given[i]) == type_of(given[index]) &&
+            net_address_equal(&other, &address)) {
+            rank += i < index;
+            peers++;
+        }
+    }
+    *out_peers = peers;
+    return rank;
+}
+
+/* All sockets are served, whatever the numbers: one is shared by every worker; of several on one
+ * address, among which the kernel chooses, each worker has its own. */
+static enum status open_given(struct node *node, struct fault *fault)
+{
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < node->options.given_count; i++) {
+        bool is_tls = node->options.given_is_tls != NULL && node->options.given_is_tls[i];
+        uint16_t *port = is_tls ? &node->tls_port : &node->port;
+        if (is_tls && !node->serves_tls) {
+            continue;
+        }
+        *port = *port == 0 ? net_socket_local(node->options.given[i]).port : *port;
+        size_t peers = 0;
+        size_t rank = rank_of(node, i, &peers);
+        for (size_t s = 0; status == STATUS_OK && s < node->seat_count; s++) {
+            if (s % peers == rank % node->seat_count) {
+                status = serve_given(&node->seats[s], node->options.given[i], is_tls, fault);
+            }
+        }
+    }
+    return status;
+}
+
+static bool is_any_ipv6(const char *text)
+{
+    return strcmp(text, "::") == 0;
+}
+
+/* The first address chooses the ports that are not said. */
+static enum status open_port(struct node *node, struct net_address *address, uint16_t *port,
+                             struct fault *fault)
+{
+    enum status status = STATUS_OK;
+    address->port = *port;
+    if (*port == 0) {
+        status = pick_port(address, fault);
+    }
+    if (status == STATUS_OK) {
+        status = open_address(node, address, port == &node->tls_port, fault);
+    }
+    if (status == STATUS_OK) {
+        *port = address->port;
+    }
+    return status;
+}
+
+/* `out_is_open` stays false for an address that this machine does not have at all. */
+static enum status open_listed(struct node *node, const char *text, bool *out_is_open,
+                               struct fault *fault)
+{
+    struct net_address address;
+    if (net_address_parse(text, 0, &address) != STATUS_OK) {
+        return fault_set(fault, STATUS_BAD_SETTING, "listen.addresses: \"%s\" is not an address",
+                         text);
+    }
+    enum status status = open_port(node, &address, &node->port, fault);
+    if (status == STATUS_OK && node->serves_tls) {
+        status = open_port(node, &address, &node->tls_port, fault);
+    }
+    if (status == STATUS_NOT_SUPPORTED && is_any_ipv6(text)) {
+        log_write(node->options.log, LOG_LEVEL_WARNING, "node",
+                  "not listening on :: (this machine has no IPv6)");
+        return STATUS_OK;
+    }
+    *out_is_open = status == STATUS_OK;
+    return status;
+}
+
+static enum status open_all(struct node *node, struct fault *fault)
+{
+    const struct settings *settings = node->options.settings;
+    const struct settings_list *list = &settings->listen_addresses;
+    bool is_any_open = false;
+    node->port = (uint16_t)settings->listen_handle_port;
+    if (node->serves_tls && node->port != 0) { /* else both are picked */
+        node->tls_port = (uint16_t)settings->listen_tls_port;
+    }
+    for (size_t i = 0; i < list->count; i++) {
+        bool is_open = false;
+        enum status status = open_listed(node, list->items[i], &is_open, fault);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        is_any_open |= is_open;
+    }
+    return is_any_open
+               ? STATUS_OK
+               : fault_set(fault, STATUS_BAD_SETTING, "listen.addresses: none can be served");
+}
+
+enum status node_listen(struct node *node, struct fault *fault)
+{
+    return node->options.given_count > 0 ? open_given(node, fault) : open_all(node, fault);
+}
