@@ -149,6 +149,12 @@ class Client:
         self.send(self.answer_packet(answer, key))
         return self.receive()
 
+    def login(self, key=None):
+        """From now on this connection is the key's."""
+        key = key or self.key
+        body = wire.text(key.handle) + struct.pack(">I", int(key.index))
+        return self.ask(LOGIN, body, wire.RD, key)
+
     # --- operations ---
 
     def create(self, handle, *values, flags=0, key=None):

@@ -403,6 +403,108 @@ class Groups(Administered):
                 self.assertEqual(answer.code, code)
 
 
+def permissions():
+    """[(operation, bits in the record, bits in the prefix)] of the hand-written table."""
+    rows = []
+    with open(os.path.join(harness.VECTORS, "permissions.txt"), encoding="utf-8") as f:
+        for line in f:
+            if line[0] not in "#\n":
+                operation, *cells = line.split()
+                rows.append((operation, *(sum(1 << i for i, c in enumerate(cells) if c == where)
+                                          for where in "rp")))
+    return rows
+
+
+class Permissions(Administered):
+    """Every operation with every single permission missing, from the request to the store."""
+
+    ALL = 0x1fff
+    USER, OTHER = "300:88.1000/user", "300:88.1000/other"
+    PREFIX, RECORD, NEW = "0.NA/88.1001", "88.1001/t", "88.1001/new"
+    DERIVED = "0.NA/88.1001.5"
+
+    def stored(self, bits, locked):
+        return [adm.value(1, "URL", "a"), adm.value(2, "URL", "a", 0x0f),
+                adm.admin(100, bits, self.USER), adm.admin(101, self.ALL, self.OTHER),
+                *([adm.value(3, "URL", "a", 0x0a)] if locked else []),
+                adm.value(4, "NOTE", "restricted", 0x0c)]
+
+    def perform(self, client, operation, bits):
+        value, opened = adm.value(1, "URL", "b"), adm.value(2, "URL", "b", 0x0f)
+        admin, fresh = adm.admin(101, 1, self.OTHER), adm.value(50, "URL", "b")
+        plain_101, admin_1, admin_2 = (adm.value(101, "URL", "b"), adm.admin(1, 1, self.OTHER),
+                                       adm.admin(2, 1, self.OTHER))
+        locked = self.stored(bits, True)
+        new_admin, key = adm.admin(102, 1, self.OTHER), adm.value(2, "HS_SECKEY", "k", 0x0f)
+        over, name = adm.OVERWRITE, self.RECORD
+        stored = self.stored(bits, False)
+        return {
+            "create": lambda: client.create(self.NEW, value),
+            "create-derived": lambda: client.create(self.DERIVED, value),
+            "delete": lambda: client.delete(name),
+            "add-value": lambda: client.add(name, fresh),
+            "add-admin": lambda: client.add(name, new_admin),
+            "add-both": lambda: client.add(name, new_admin, fresh),
+            "add-over-value": lambda: client.add(name, value, flags=over),
+            "add-over-and-new": lambda: client.add(name, value, fresh, flags=over),
+            "add-over-admin": lambda: client.add(name, admin, flags=over),
+            "remove-value": lambda: client.remove(name, 1),
+            "remove-admin": lambda: client.remove(name, 101),
+            "remove-both": lambda: client.remove(name, 101, 1),
+            "remove-open": lambda: client.remove(name, 2),
+            "modify-value": lambda: client.modify(name, value),
+            "modify-admin": lambda: client.modify(name, admin),
+            "modify-admin-to-value": lambda: client.modify(name, plain_101),
+            "modify-value-to-admin": lambda: client.modify(name, admin_1),
+            "modify-open": lambda: client.modify(name, opened),
+            "modify-open-to-admin": lambda: client.modify(name, admin_2),
+            "modify-open-to-key": lambda: client.modify(name, key),
+            "modify-open-and-value": lambda: client.modify(name, opened, value),
+            "overwrite-value": lambda: client.create(name, value, *stored[1:], flags=over),
+            "overwrite-everything": lambda: client.create(name, value, fresh, stored[2], new_admin,
+                                                          flags=over),
+            "overwrite-locked": lambda: client.create(
+                name, *locked[:4], adm.value(3, "URL", "b", 0x0a), flags=over),
+            "read": lambda: client.resolve(name),
+            "list-handles": lambda: client.names(adm.LIST, self.PREFIX)[0],
+            "list-derived": lambda: client.names(adm.DERIVED, self.PREFIX)[0],
+        }[operation]().code
+
+    def test_every_missing_permission_is_missed(self):
+        node = self.administered(server_admins="['302:%s']" % OWNER, full_access="yes")
+        harness.run("prefix", "home", node.dir, "88.1001", "--no-record")
+        self.store(node, {"handle": "88.1000/user",
+                          "values": [text_value(300, "HS_SECKEY", "user's own", "1100")]})
+        root, user = self.owner(node), self.client(node, adm.SecretKey(self.USER, "user's own"))
+        self.assertEqual((root.login().code, user.login().code), (1, 1))
+        rows, tried, refused = permissions(), 0, 0
+
+        def attempt(operation, in_record, in_prefix):
+            expected = any(o == operation and r & in_record == r and p & in_prefix == p
+                           for o, r, p in rows)
+            locked = operation == "overwrite-locked"
+            for name, values in ((self.RECORD, self.stored(in_record, locked)),
+                                 (self.PREFIX, [adm.admin(100, in_prefix, self.USER)])):
+                self.assertEqual(root.create(name, *values, flags=adm.OVERWRITE).code, 1)
+            code = self.perform(user, operation, in_record)
+            if code == 1 and operation.startswith("create"):
+                root.delete(self.NEW if operation == "create" else self.DERIVED)
+            no = 401 if locked else 400
+            self.assertEqual(code, 1 if expected else no,
+                             "%s %04x %04x" % (operation, in_record, in_prefix))
+            return expected
+
+        for operation, in_record, in_prefix in rows:
+            with self.subTest(operation):
+                attempt(operation, in_record, in_prefix)
+                for bit in range(13):
+                    rest = self.ALL & ~(1 << bit)
+                    refused += not attempt(operation, rest, rest)
+                    tried += 1
+        self.assertEqual(tried, 13 * len(rows))
+        self.assertEqual(refused, 30, "cells that matter, of lines without alternative")
+
+
 class Together(Administered):
     def test_concurrent_changes_of_one_record_all_count(self):
         node = self.administered()
