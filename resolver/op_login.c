@@ -141,5 +141,8 @@ enum status op_login_password(struct exchange *x)
     if (body.type_count != 1 || !body_next_text(&r, &password)) {
         return refuse_malformed(x);
     }
-    return log_in(x, body.handle, password);
+    enum status status = log_in(x, body.handle, password);
+    /* The transport's buffer would keep it until something longer comes. */
+    OPENSSL_cleanse((void *)(uintptr_t)password.data, password.len);
+    return status;
 }
