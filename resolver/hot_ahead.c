@@ -28,9 +28,7 @@ static void look(struct hot_ahead *ahead, struct bytes data)
         hot_look(&ahead->hot, bytes_of(data.data, len), &ahead->asked[ahead->count++]);
         data = bytes_from(data, len);
     }
-    for (size_t i = 0; i < ahead->count; i++) {
-        hot_find(&ahead->hot, &ahead->asked[i]);
-    }
+    hot_find(&ahead->hot, ahead->asked, ahead->count);
 }
 
 const struct hot_request *hot_ahead_next(struct hot_ahead *ahead, struct bytes data)

@@ -2,8 +2,8 @@
  *
  * The short way of a plain request: recognised, found in the worker's hot set, answered.
  *
- * A transport goes through what one read brought in three sweeps, so that memory is waited for once
- * and not once for each request: `hot_look` at all, `hot_find` all, then `hot_answer` each; where
+ * A transport goes through what one read brought in sweeps, so that memory is waited for once and
+ * not once for each request: `hot_look` at each, `hot_find` them all, then `hot_answer` each; where
  * that gives nothing, the exchange runs, and op_resolve.c keeps what it answers by `hot_keep`. An
  * answer is the same bytes either way, and counts the same.
  *
@@ -61,7 +61,9 @@ void hot_begin(struct hot_turn *turn, const struct exchange_scope *scope,
 void hot_end(struct hot_turn *turn); /* counts what was answered */
 
 void hot_look(const struct hot_turn *turn, struct bytes packet, struct hot_request *out_request);
-void hot_find(const struct hot_turn *turn, const struct hot_request *request);
+
+/* What they need is on its way afterwards. At most HOT_BATCH. */
+void hot_find(const struct hot_turn *turn, const struct hot_request *requests, size_t count);
 
 /* Writes the answer to `room`, MESSAGE_PACKET_MAX bytes; its length, 0 when there is none. */
 size_t hot_answer(struct hot_turn *turn, const struct hot_request *request, uint8_t *room);

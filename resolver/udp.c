@@ -218,9 +218,7 @@ static void take_batch(struct udp *udp, const struct exchange_scope *scope, size
     for (size_t i = 0; i < count; i++) {
         hot_look(&udp->hot, bytes_of(udp->in[i].data, udp->in[i].len), &udp->asked[i]);
     }
-    for (size_t i = 0; i < count; i++) {
-        hot_find(&udp->hot, &udp->asked[i]);
-    }
+    hot_find(&udp->hot, udp->asked, count);
     for (size_t i = 0; i < count; i++) {
         const struct hot_request *asked = &udp->asked[i];
         if (asked->is_plain) {

@@ -127,7 +127,9 @@ static void world_open(struct world *world)
     require(snapshot_new(world->registry, &world->snapshot) == STATUS_OK);
     fill(world);
     require(metrics_new(1, &world->metrics) == STATUS_OK);
-    world->generation = (struct generation){.site_serial = 3, .is_primary = true, .number = 1};
+    world->generation = (struct generation){
+        .settings = settings_defaults(), .site_serial = 3, .is_primary = true, .number = 1};
+    require(world->generation.settings != NULL);
     world->scope = (struct exchange_scope){
         .generation = &world->generation,
         .snapshot = world->snapshot,
@@ -174,7 +176,7 @@ static struct bytes run_hot(struct world *world, enum exchange_transport transpo
     struct hot_request request;
     hot_begin(&turn, &world->scope, transport);
     hot_look(&turn, packet, &request);
-    hot_find(&turn, &request);
+    hot_find(&turn, &request, 1);
     size_t len = hot_answer(&turn, &request, world->hot);
     hot_end(&turn);
     return bytes_of(world->hot, len);
@@ -198,10 +200,9 @@ static void compare(struct world *world, enum exchange_transport transport, stru
     if (!is_plain) {
         return;
     }
-    struct bytes sealed = BYTES_LITERAL("88.1000/sealed");
-    bool has_slash = memchr(plain.name.data, '/', plain.name.len) != NULL;
-    if (is_success(full) && has_slash && !bytes_equal_nocase(plain.name, sealed)) {
-        require(hot.len > 0); /* it was just kept */
+    /* It was just kept; other names have no answer to keep, or too many spellings to be let in. */
+    if (is_success(full) && bytes_equal_nocase(plain.name, BYTES_LITERAL("88.1000/a"))) {
+        require(hot.len > 0);
     }
 }
 

@@ -144,7 +144,7 @@ static struct bytes serve(const struct exchange_scope *scope, struct bytes reque
     struct hot_request asked;
     hot_begin(&turn, scope, EXCHANGE_UDP);
     hot_look(&turn, request, &asked);
-    hot_find(&turn, &asked);
+    hot_find(&turn, &asked, 1);
     size_t len = hot_answer(&turn, &asked, room);
     hot_end(&turn);
     if (len > 0) {

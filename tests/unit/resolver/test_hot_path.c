@@ -54,7 +54,7 @@ static struct bytes hot(struct fixture *f, struct bytes packet)
     struct hot_request request;
     hot_begin(&turn, &f->scope, EXCHANGE_UDP);
     hot_look(&turn, packet, &request);
-    hot_find(&turn, &request);
+    hot_find(&turn, &request, 1);
     size_t len = hot_answer(&turn, &request, room);
     hot_end(&turn);
     return bytes_of(room, len);
