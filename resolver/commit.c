@@ -40,7 +40,7 @@ static struct bytes actor_of(const struct exchange *x, char out[NAME_MAX_LEN + 1
 {
     const struct identity *identity = exchange_identity(x);
     if (identity == NULL) {
-        return BYTES_LITERAL("node");
+        return BYTES_LITERAL("anybody"); /* a value with public write */
     }
     int len = snprintf(out, NAME_MAX_LEN + 1, "%u:", (unsigned)identity->index);
     size_t room = NAME_MAX_LEN - (size_t)len;

@@ -56,7 +56,7 @@ enum status exchange_demand_identity(struct exchange *x);
  * dependency of what is committed. */
 enum status exchange_authenticate(struct exchange *x);
 
-/* A set in the caller's name, "300:88.608.8889/User_li" at "192.0.2.7"; of the node itself when
+/* A set in the caller's name, "300:88.608.8889/User_li" at "192.0.2.7"; of "anybody" when
  * nobody is claimed. NULL: no memory. */
 struct change_set *exchange_new_set(struct exchange *x, enum change_policy policy);
 

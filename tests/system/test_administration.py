@@ -224,7 +224,7 @@ class Operations(Administered):
         c = self.client(node)
         self.assertEqual(c.modify(name, adm.value(1, "DESC", "new", 0x0f)).code, 1)
         items = harness.run_json("record", "history", node.dir, name)["items"]
-        self.assertEqual(items[0]["actor"], "node")
+        self.assertEqual(items[0]["actor"], "anybody")
         for values, code in (
                 ([adm.value(2, "DESC", "new")], 402), ([adm.value(3, "DESC", "new")], 401),
                 ([adm.value(1, "DESC", "a", 0x0f), adm.value(2, "DESC", "b")], 402),
