@@ -64,26 +64,30 @@ void auth_need_modify(struct auth_need *need, const struct value *from, const st
     }
 }
 
+/* Behind every index when there is none. */
+static uint64_t index_at(const struct body_values *values, size_t at)
+{
+    return at < values->count ? values->values[at].index : UINT64_MAX;
+}
+
 void auth_need_replace(struct auth_need *need, const struct body_values *from,
                        const struct body_values *to)
 {
-    size_t old = 0;
-    size_t new = 0;
-    while (old < from->count || new < to->count) {
-        const struct value *before = old < from->count ? &from->values[old] : NULL;
-        const struct value *after = new < to->count ? &to->values[new] : NULL;
-        if (after == NULL || (before != NULL && before->index < after->index)) {
-            auth_need_remove(need, before);
-            old++;
-        } else if (before == NULL || after->index < before->index) {
-            auth_need_add(need, after);
-            new ++;
+    size_t old_at = 0;
+    size_t new_at = 0;
+    while (old_at < from->count || new_at < to->count) {
+        uint64_t before = index_at(from, old_at);
+        uint64_t after = index_at(to, new_at);
+        if (before < after) {
+            auth_need_remove(need, &from->values[old_at++]);
+        } else if (after < before) {
+            auth_need_add(need, &to->values[new_at++]);
         } else {
-            if (!value_is_same(before, after)) {
-                auth_need_modify(need, before, after);
+            if (!value_is_same(&from->values[old_at], &to->values[new_at])) {
+                auth_need_modify(need, &from->values[old_at], &to->values[new_at]);
             }
-            old++;
-            new ++;
+            old_at++;
+            new_at++;
         }
     }
 }

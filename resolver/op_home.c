@@ -94,7 +94,7 @@ static enum status bring(struct exchange *x, const struct auth *auth, struct byt
 static enum status home(struct exchange *x, enum prefix_state state)
 {
     struct bytes name;
-    struct bytes prefix;
+    struct bytes prefix = BYTES_NONE;
     struct auth auth;
     struct fault fault = {.status = STATUS_OK};
     enum status status;
