@@ -44,7 +44,8 @@ struct import {
     struct import_resume_note note;
     int64_t opened_ms; /* this run; `began_ms` counts an earlier one's time, too */
     int64_t next_note_ms;
-    uint64_t resumed_line; /* 0: from the beginning */
+    bool is_resumed;
+    uint64_t resumed_line; /* of the note it goes on from */
 };
 
 static int64_t clock_ms(void)
@@ -93,10 +94,11 @@ static void unwatch_signals(struct import *import)
 static enum status write_note(struct import *import, struct fault *fault)
 {
     struct import_resume_note *note = &import->note;
+    note->is_pending = import_load_is_beside(import->load);
     enum status status = import_load_state(import->load, &note->state, fault);
     note->line = import_load_last_line(import->load);
     note->elapsed_ms = clock_ms() - import->began_ms;
-    if (status != STATUS_OK || note->line <= import->resumed_line) {
+    if (status != STATUS_OK || note->line < import->resumed_line) {
         return status; /* or not yet past what the first run did */
     }
     struct fault reason = {STATUS_OK, ""};
@@ -195,14 +197,22 @@ static enum status choose_form(const struct import *import, const char *path,
     return status;
 }
 
-/* Goes on from the note, when there is one and it is asked for. */
+/* Goes on from the note when that is asked for, else makes the first one. */
 static enum status resume(struct import *import, struct reject *reject, struct fault *fault)
 {
-    if (import->resumed_line == 0) {
-        return STATUS_OK;
+    if (!import->is_resumed) {
+        /* The first note tells where the journal stood. */
+        bool has_note = import->note_path != NULL && !import_load_is_beside(import->load);
+        return has_note ? write_note(import, fault) : STATUS_OK;
     }
     const struct import_resume_note *note = &import->note;
     enum status status = import_load_go_on(import->load, &note->state, note->line, fault);
+    if (status == STATUS_NOT_SUPPORTED && note->is_pending) {
+        /* The store noted never came into its place. */
+        import->is_resumed = false;
+        import->resumed_line = 0;
+        return STATUS_OK;
+    }
     if (status == STATUS_OK) {
         status = reject_resume(reject, note->reject_bytes, note->state.figures.rejected, fault);
         import->began_ms -= note->elapsed_ms;
@@ -446,6 +456,7 @@ static int take_note(struct import *import, const char *path)
                      "--format、--encoding 和 --create-only 须与被中断的导入相同"));
     }
     import->note = noted;
+    import->is_resumed = true;
     import->resumed_line = noted.line;
     return EXIT_OK;
 }
@@ -481,20 +492,6 @@ static int prepare_notes(struct import *import)
     return EXIT_OK;
 }
 
-/* A note for one that was interrupted, none for one that came to the file's end. */
-static void settle_note(struct import *import, enum status status)
-{
-    struct fault fault = {STATUS_OK, ""};
-    if (import->note_path == NULL || status != STATUS_OK) {
-        return;
-    }
-    if (import->is_interrupted) {
-        (void)write_note(import, &fault);
-    } else {
-        (void)unlink(import->note_path);
-    }
-}
-
 /* Without it nothing counts that was done. */
 static int say_unfinished(struct import *import, enum status status, const struct fault *fault)
 {
@@ -524,16 +521,23 @@ static int run(struct import *import)
     const char *path = "";
     status = load_files(import, &path, &fault);
     struct fault unfinished = {STATUS_OK, ""};
+    if (status == STATUS_OK && import->note_path != NULL && import_load_is_beside(import->load)) {
+        (void)write_note(import, &unfinished); /* for who is cut off between the exchange and us */
+    }
     enum status finished = import_load_finish(import->load, &unfinished);
     progress_clear(&import->progress);
     int exit_code = EXIT_OK;
-    if (finished == STATUS_OK) {
-        settle_note(import, status);
+    if (finished == STATUS_OK && import->is_interrupted && import->note_path != NULL) {
+        (void)write_note(import, &unfinished);
     }
     if (finished != STATUS_OK) {
         exit_code = say_unfinished(import, finished, &unfinished);
     } else {
         exit_code = status == STATUS_OK ? finish(import) : stopped(import, status, path, &fault);
+    }
+    if (finished == STATUS_OK && status == STATUS_OK && !import->is_interrupted &&
+        import->note_path != NULL && fflush(call->out) == 0) {
+        (void)unlink(import->note_path); /* after the counts were told: they are lost with it */
     }
     json_decref(import->reject_files);
     import_load_close(import->load);

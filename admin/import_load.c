@@ -20,9 +20,16 @@
 
 #define REASON_MAX 512 /* a fault's text and a status's meaning */
 
+/* Was the handle in an earlier row? */
+enum met {
+    MET_NEVER,
+    MET_BEFORE, /* in one that the run before this one did */
+    MET_AGAIN,
+};
+
 struct batch_row {
     uint64_t line;
-    bool is_again; /* this run met the handle before */
+    enum met met;
     struct bytes handle;
     struct bytes original;
 };
@@ -45,7 +52,8 @@ struct import_load {
     bool is_adjacent;
     uint64_t skip_line;        /* an earlier run did the current file's rows up to here */
     uint64_t resumed_position; /* of the journal then; 0: there was no earlier run */
-    bool is_again;             /* of the row being put */
+    enum met met;              /* of the row being put */
+    uint64_t first_position;   /* of the journal when the first run began */
     uint64_t place_base;       /* places of earlier files end here; place = base + line */
     uint64_t last_place;
     struct writer *writer;
@@ -120,12 +128,15 @@ static bool find_done_before(struct import_load *load, const struct batch_row *r
 {
     bool is_there =
         status == STATUS_UNCHANGED || (load->creates_only && status == STATUS_HANDLE_EXISTS);
-    if (load->resumed_position == 0 || row->is_again || !is_there) {
+    if (load->resumed_position == 0 || row->met == MET_AGAIN || !is_there) {
         return false;
     }
+    /* What a client sent is stored although it was killed, and perhaps after its successor began.
+     */
+    uint64_t behind = row->met == MET_NEVER ? load->first_position : load->resumed_position;
     struct import_stored_row stored;
-    bool is_done = import_stored_find(load->stored, row->handle, &stored) &&
-                   stored.position > load->resumed_position;
+    bool is_done =
+        import_stored_find(load->stored, row->handle, &stored) && stored.position > behind;
     *out_version = is_done ? stored.version : *out_version;
     return is_done;
 }
@@ -329,14 +340,16 @@ static enum status check_repeated(struct import_load *load, const struct import_
     uint8_t folded[HANDLE_MAX];
     struct bytes handle = row->record.handle;
     *out_is_refused = false;
-    load->is_again = false;
+    load->met = MET_NEVER;
     if (handle.len > sizeof folded) {
         return STATUS_OK; /* refused for its length when it is put */
     }
     uint64_t earlier = import_seen_add(
         load->seen, handle_fold(handle, import_stored_rule(load->stored, handle), folded),
         load->last_place);
-    load->is_again = earlier > load->place_base + load->skip_line;
+    if (earlier > 0) {
+        load->met = earlier > load->place_base + load->skip_line ? MET_AGAIN : MET_BEFORE;
+    }
     if (earlier == 0 || row->line <= load->skip_line) {
         return STATUS_OK;
     }
@@ -345,14 +358,14 @@ static enum status check_repeated(struct import_load *load, const struct import_
 
 /* --- taking records --------------------------------------------------------------------------- */
 
-static enum status keep_row(struct batch *batch, const struct import_row *row, bool is_again)
+static enum status keep_row(struct batch *batch, const struct import_row *row, enum met met)
 {
     struct bytes handle = arena_copy(batch->arena, row->record.handle);
     struct bytes original = arena_copy(batch->arena, row->original);
     if ((handle.data == NULL && handle.len > 0) || (original.data == NULL && original.len > 0)) {
         return STATUS_NO_MEMORY;
     }
-    batch->rows[batch->count++] = (struct batch_row){row->line, is_again, handle, original};
+    batch->rows[batch->count++] = (struct batch_row){row->line, met, handle, original};
     batch->original_bytes += original.len;
     return STATUS_OK;
 }
@@ -399,7 +412,7 @@ static enum status put(struct import_load *load, const struct import_row *row, s
         return reject_row(load, row, judged, reason.text, fault);
     }
     import_notes_look(&load->notes, &row->record, row->line);
-    status = keep_row(load->filling, row, load->is_again);
+    status = keep_row(load->filling, row, load->met);
     if (status == STATUS_OK && is_full(load->filling)) {
         status = send(load, fault);
     }
@@ -445,7 +458,10 @@ static enum status open_store(struct command_call *call, struct import_load *loa
     if (registry == NULL) {
         return fault_set(fault, STATUS_SYSTEM, "the store cannot be read beside the daemon");
     }
-    return import_stored_new(registry, &load->stored);
+    status = import_stored_new(registry, &load->stored);
+    uint8_t chain[JOURNAL_HASH_LEN];
+    return status == STATUS_OK ? import_stored_head(load->stored, &load->first_position, chain)
+                               : status;
 }
 
 enum status import_load_open(struct command_call *call, bool creates_only, uint64_t bytes,
@@ -512,6 +528,7 @@ enum status import_load_state(struct import_load *load, struct import_state *out
         return status;
     }
     out_state->figures = load->figures;
+    out_state->first_position = load->first_position;
     memcpy(out_state->note_counts, load->notes.counts, sizeof load->notes.counts);
     memcpy(out_state->note_examples, load->notes.examples, sizeof load->notes.examples);
     return STATUS_OK;
@@ -528,6 +545,7 @@ enum status import_load_go_on(struct import_load *load, const struct import_stat
     load->figures = state->figures;
     memcpy(load->notes.counts, state->note_counts, sizeof load->notes.counts);
     memcpy(load->notes.examples, state->note_examples, sizeof load->notes.examples);
+    load->first_position = state->first_position;
     load->resumed_position = state->position;
     load->skip_line = line;
     return STATUS_OK;

@@ -32,7 +32,8 @@ struct import_state {
     struct import_figures figures;
     uint64_t note_counts[IMPORT_NOTE_COUNT];
     char note_examples[IMPORT_NOTE_COUNT][IMPORT_NOTE_EXAMPLE_MAX];
-    uint64_t position; /* the journal's last, and its chain: they tell the store */
+    uint64_t first_position; /* the journal's last when the first run began */
+    uint64_t position;       /* its last now, and its chain: they tell the store */
     uint8_t chain[JOURNAL_HASH_LEN];
 };
 
@@ -66,7 +67,7 @@ enum status import_load_state(struct import_load *load, struct import_state *out
                               struct fault *fault);
 
 /* Goes on from `state`: rows of the current file up to `line` are only remembered as met. What is
- * found in the store behind the state's position counts as stored by this import. NOT_SUPPORTED
+ * found in the store behind the state's positions counts as stored by this import. NOT_SUPPORTED
  * when the store is another one, or an older state of it. */
 enum status import_load_go_on(struct import_load *load, const struct import_state *state,
                               uint64_t line, struct fault *fault);

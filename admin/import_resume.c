@@ -55,8 +55,9 @@ static json_t *state_json(const struct import_state *state)
     for (size_t i = 0; i < JOURNAL_HASH_LEN; i++) {
         (void)snprintf(chain + 2 * i, 3, "%02x", state->chain[i]);
     }
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:o*, s:o*}", "read",
-                     (json_int_t)figures->read, "created", (json_int_t)figures->created, "replaced",
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:o*, s:o*}", "first_position",
+                     (json_int_t)state->first_position, "read", (json_int_t)figures->read,
+                     "created", (json_int_t)figures->created, "replaced",
                      (json_int_t)figures->replaced, "unchanged", (json_int_t)figures->unchanged,
                      "rejected", (json_int_t)figures->rejected, "over_quota",
                      (json_int_t)figures->over_quota, "position", (json_int_t)state->position,
@@ -78,11 +79,12 @@ enum status import_resume_write(const char *note_path, const struct import_resum
                                 struct fault *fault)
 {
     char partial[NOTE_PATH_MAX];
-    json_t *root = json_pack("{s:i, s:I, s:I, s:s, s:I, s:I, s:I, s:o*}", "format", FORMAT, "size",
-                             (json_int_t)note->size, "mtime_ns", (json_int_t)note->mtime_ns,
-                             "options", note->options, "line", (json_int_t)note->line, "elapsed_ms",
-                             (json_int_t)note->elapsed_ms, "reject_bytes",
-                             (json_int_t)note->reject_bytes, "state", state_json(&note->state));
+    json_t *root =
+        json_pack("{s:i, s:I, s:I, s:s, s:b, s:I, s:I, s:I, s:o*}", "format", FORMAT, "size",
+                  (json_int_t)note->size, "mtime_ns", (json_int_t)note->mtime_ns, "options",
+                  note->options, "pending", (int)note->is_pending, "line", (json_int_t)note->line,
+                  "elapsed_ms", (json_int_t)note->elapsed_ms, "reject_bytes",
+                  (json_int_t)note->reject_bytes, "state", state_json(&note->state));
     char *text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT);
     json_decref(root);
     if (text == NULL) {
@@ -157,12 +159,14 @@ static bool take_state(json_t *from, struct import_state *state)
     json_int_t rejected = 0;
     json_int_t over_quota = 0;
     json_int_t position = 0;
+    json_int_t first_position = 0;
     json_t *chain = NULL;
     json_t *examples = NULL;
     json_t *notes = NULL;
-    if (json_unpack(from, "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "read", &read,
-                    "created", &created, "replaced", &replaced, "unchanged", &unchanged, "rejected",
-                    &rejected, "over_quota", &over_quota, "position", &position, "chain", &chain,
+    if (json_unpack(from, "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}",
+                    "first_position", &first_position, "read", &read, "created", &created,
+                    "replaced", &replaced, "unchanged", &unchanged, "rejected", &rejected,
+                    "over_quota", &over_quota, "position", &position, "chain", &chain,
                     "first_rejected", &examples, "warnings", &notes) != 0) {
         return false;
     }
@@ -175,12 +179,14 @@ static bool take_state(json_t *from, struct import_state *state)
         .over_quota = (uint64_t)over_quota,
     };
     state->position = (uint64_t)position;
+    state->first_position = (uint64_t)first_position;
     return take_chain(chain, state->chain) && take_lists(examples, notes, state);
 }
 
 static bool take_note(json_t *root, struct import_resume_note *note)
 {
     int format = 0;
+    int is_pending = 0;
     json_int_t size = 0;
     json_int_t mtime_ns = 0;
     json_int_t line = 0;
@@ -188,15 +194,17 @@ static bool take_note(json_t *root, struct import_resume_note *note)
     json_int_t reject_bytes = 0;
     json_t *options = NULL;
     json_t *state = NULL;
-    if (json_unpack(root, "{s:i, s:I, s:I, s:o, s:I, s:I, s:I, s:o}", "format", &format, "size",
-                    &size, "mtime_ns", &mtime_ns, "options", &options, "line", &line, "elapsed_ms",
-                    &elapsed_ms, "reject_bytes", &reject_bytes, "state", &state) != 0 ||
+    if (json_unpack(root, "{s:i, s:I, s:I, s:o, s:b, s:I, s:I, s:I, s:o}", "format", &format,
+                    "size", &size, "mtime_ns", &mtime_ns, "options", &options, "pending",
+                    &is_pending, "line", &line, "elapsed_ms", &elapsed_ms, "reject_bytes",
+                    &reject_bytes, "state", &state) != 0 ||
         format != FORMAT) {
         return false;
     }
     note->size = (uint64_t)size;
     note->mtime_ns = mtime_ns;
     note->line = (uint64_t)line;
+    note->is_pending = is_pending != 0;
     note->elapsed_ms = elapsed_ms;
     note->reject_bytes = (uint64_t)reject_bytes;
     return take_text(options, note->options, sizeof note->options) &&

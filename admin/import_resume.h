@@ -15,6 +15,8 @@ struct import_resume_note {
     int64_t mtime_ns; /* of its last change */
     char options[80]; /* that change how it is read */
     uint64_t line;    /* of the last record done */
+    bool
+        is_pending; /* true only of a store that is about to take its place: else nothing is done */
     int64_t elapsed_ms;
     uint64_t reject_bytes;
     struct import_state state;
