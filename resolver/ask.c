@@ -79,13 +79,12 @@ static void deadline_on_fired(void *context)
 
 /* Is this whole packet an answer at all? Encrypted ones can only be judged by whoever has the key.
  */
-static bool is_answer(struct bytes packet, const struct envelope *envelope)
+static bool is_answer(const struct ask *ask, struct bytes packet, const struct envelope *envelope)
 {
     struct message message;
-    if (envelope->is_encrypted) {
-        return true;
-    }
-    return message_decode(packet, &message) == STATUS_OK && message.header.response_code != 0;
+    bool is_sound = envelope->is_encrypted || (message_decode(packet, &message) == STATUS_OK &&
+                                               message.header.response_code != 0);
+    return is_sound && (ask->options.judge == NULL || ask->options.judge(ask->context, packet));
 }
 
 /* --- UDP ------------------------------------------------------------------------------------- */
@@ -154,6 +153,7 @@ static struct bytes take_datagram(struct ask *ask, struct bytes datagram)
     struct bytes packet = BYTES_NONE;
     if (envelope_decode(datagram, &envelope) != STATUS_OK ||
         envelope.request_id != ask->asked.request_id) {
+        ask->figures.discarded++;
         return BYTES_NONE;
     }
     switch (fragment_classify(&envelope, datagram.len)) {
@@ -168,9 +168,18 @@ static struct bytes take_datagram(struct ask *ask, struct bytes datagram)
     case FRAGMENT_BAD:
     case FRAGMENT_IGNORE:
     default:
+        ask->figures.discarded++;
         break;
     }
-    return packet.len > 0 && is_answer(packet, &envelope) ? packet : BYTES_NONE;
+    if (packet.len > 0 && !is_answer(ask, packet, &envelope)) {
+        ask->figures.discarded++;
+        if (packet.data != datagram.data) { /* the pieces of the true one may follow */
+            free(ask->whole);
+            ask->whole = NULL;
+        }
+        return BYTES_NONE;
+    }
+    return packet;
 }
 
 static void udp_on_answer(void *context)
@@ -186,6 +195,8 @@ static void udp_on_answer(void *context)
                 finish(ask, STATUS_OK, answer);
                 return;
             }
+        } else {
+            ask->figures.discarded++;
         }
         datagram = (struct net_datagram){.data = ask->buffer, .size = DATAGRAM_ROOM};
     }
@@ -285,7 +296,8 @@ static bool take_message(struct ask *ask)
     if (goes_on(ask, packet, &envelope)) {
         return true;
     }
-    bool is_sound = is_answer(packet, &envelope);
+    bool is_sound = is_answer(ask, packet, &envelope);
+    ask->figures.discarded += is_sound ? 0 : 1;
     finish(ask, is_sound ? STATUS_OK : STATUS_PROTOCOL_ERROR, is_sound ? packet : BYTES_NONE);
     return false;
 }

@@ -19,16 +19,22 @@ enum ask_transport { ASK_UDP, ASK_TCP };
  */
 typedef bool ask_more(void *context, struct bytes answer);
 
+/* A whole packet from the right server with the right id. false: it is no answer to this request;
+ * over UDP waiting goes on, a TCP connection ends with PROTOCOL_ERROR. */
+typedef bool ask_judge(void *context, struct bytes answer);
+
 struct ask_options {
     struct net_address server;
     enum ask_transport transport;
     int64_t timeout_ms; /* for everything; from one message of a list to the next; 0: 10 000 */
     ask_more *more;     /* NULL: the first message is the answer */
+    ask_judge *judge;   /* NULL: whatever is an answer at all */
 };
 
 struct ask_figures {
     unsigned attempts;  /* UDP sends, or 1 */
     unsigned datagrams; /* received */
+    unsigned discarded; /* of another source, id or shape, or not judged an answer */
     size_t sent_bytes;
     size_t received_bytes;
     int64_t elapsed_us; /* from the first send (TCP: from connecting) to the answer */
