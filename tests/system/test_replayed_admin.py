@@ -26,6 +26,14 @@ FLOWS = [
     "resolve-private-auth-tcp", "resolve-private-auth-udp", "list-handles", "remove-value",
     "remove-missing", "list-homed-nas", "home-prefix", "unhome-prefix", "next-txn-id"]
 
+# The national SDK on its one connection, logged in after the second.
+NATIONAL = [
+    "idsdk-connect.1", "idsdk-create-before-login.1", "idsdk-login-rsa.1", "idsdk-predelete.1",
+    "idsdk-predelete.2", "idsdk-create.1", "idsdk-create-exists.1", "idsdk-create-utf8.1",
+    "idsdk-lookup-all.1", "idsdk-lookup-index.1", "idsdk-lookup-type.1", "idsdk-lookup-digest.1",
+    "idsdk-lookup-trusted.1", "idsdk-lookup-notfound.1", "idsdk-lookup-utf8.1", "idsdk-modify.1",
+    "idsdk-add.1", "idsdk-remove.1", "idsdk-delete.1", "idsdk-delete-missing.1"]
+
 # What we do otherwise on purpose; the reasons stand in docs/protocol.md.
 HOMED_HERE = [b"0.NA/88.1000", b"0.NA/88.1000.1"]
 
@@ -140,6 +148,28 @@ class Replayed(common.Administered):
             with self.subTest(flow):
                 self.run_flow(flow, "udp" if flow.endswith("-udp") else "tcp")
         harness.run("journal", "verify", self.at.dir)
+
+    def test_national_client_administers_on_the_connection_it_logged_in_on(self):
+        site = os.path.join(KEYS, "siteinfo.bin")
+        self.at = self.node(prefix=common.PREFIX, init=["--site", site])
+        self.store(self.at, common.owner_record())
+        self.at.start()
+        self.is_renamed = False
+        key = adm.PrivateKey("300:" + OWNER, os.path.join(KEYS, "adminpriv.pem"))
+        client = self.client(self.at, key, version=(2, 3), suggested=(2, 10))
+        for name in NATIONAL:
+            with self.subTest(name):
+                client.send(load(name, "req")[0])
+                ours, theirs = client.receive(), wire.Message(load(name, "resp")[0])
+                self.assertEqual(ours.request_id, theirs.request_id)
+                if theirs.code in (402, 408):  # a relay answered here: its flags are its own
+                    self.assertEqual((ours.code, ours.opcode), (theirs.code, theirs.opcode))
+                else:
+                    self.compare(ours, theirs)
+                if ours.code == 402:
+                    client.send(client.answer_packet(ours))
+                    done = client.receive()
+                    self.assertEqual((done.opcode, done.code), (adm.LOGIN, 1))
 
     def test_no_flow_of_administration_is_left_out(self):
         """The rest are sessions, logins (scenario tests) and the JSON interface."""
