@@ -68,6 +68,29 @@ static enum status call_node_reload(struct control *control, json_t *arguments, 
     return status;
 }
 
+/* What `guantong key rotate` changes of the node's own facts, in the order it asks for; the next
+ * generation serves with it. */
+static enum status call_site_publish(struct control *control, json_t *arguments,
+                                     json_t **out_result, struct fault *fault)
+{
+    static const char *const names[] = {"site_key_since", "site"};
+    struct arena *arena = arena_new(1024, CONTROL_FRAME_MAX);
+    enum status status = arena == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+    for (size_t i = 0; status == STATUS_OK && i < sizeof(names) / sizeof(names[0]); i++) {
+        const char *hex = json_string_value(json_object_get(arguments, names[i]));
+        struct bytes value = BYTES_NONE;
+        if (hex != NULL) {
+            status = text_hex_parse(bytes_of_text(hex), arena, &value);
+        }
+        if (hex != NULL && status == STATUS_OK) {
+            status = registry_set_meta(control->options.registry, names[i], value);
+        }
+    }
+    arena_free(arena);
+    return status == STATUS_OK ? call_node_reload(control, arguments, out_result, fault)
+                               : fault_set(fault, status, "%s", "the site record");
+}
+
 static enum status call_node_drain(struct control *control, json_t *arguments, json_t **out_result,
                                    struct fault *fault)
 {
@@ -167,6 +190,7 @@ static const struct {
     {"node status", call_node_status, false},   {"node reload", call_node_reload, true},
     {"node drain", call_node_drain, true},      {"stats", call_stats, false},
     {"conf running", call_conf_running, false}, {"run", call_run, false},
+    {"site publish", call_site_publish, true},
 };
 
 static void send_json(struct control_connection *connection, enum control_kind kind,

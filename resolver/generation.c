@@ -77,6 +77,20 @@ static enum status judge_site(struct generation *generation, struct fault *fault
     return status;
 }
 
+/* Written by `guantong key rotate`, in decimal digits. */
+static uint16_t read_since(struct snapshot *snapshot)
+{
+    struct bytes text = BYTES_NONE;
+    uint32_t since = 0;
+    if (registry_get_meta(snapshot, "site_key_since", &text) != STATUS_OK) {
+        return 0;
+    }
+    for (size_t i = 0; i < text.len && i < 5 && text.data[i] >= '0' && text.data[i] <= '9'; i++) {
+        since = since * 10 + (uint32_t)text.data[i] - '0';
+    }
+    return since < MESSAGE_SERIAL_UNKNOWN ? (uint16_t)since : 0;
+}
+
 static enum status copy_site(struct generation *generation, struct bytes site)
 {
     uint8_t *copy = malloc(site.len);
@@ -98,6 +112,7 @@ static enum status read_site(struct generation *generation, struct registry *reg
         status = snapshot_refresh(snapshot);
     }
     if (status == STATUS_OK) {
+        generation->site_key_since = read_since(snapshot);
         status = registry_get_meta(snapshot, "site", &site);
     }
     if (status == STATUS_OK && site.len > 0) {
@@ -150,4 +165,11 @@ void generation_free(struct generation *generation)
         EVP_PKEY_free(generation->key_server_key);
         free(generation);
     }
+}
+
+EVP_PKEY *generation_signing_key(const struct generation *generation, uint16_t serial)
+{
+    uint16_t known = serial == MESSAGE_SERIAL_UNKNOWN ? generation->site_serial : serial;
+    bool is_older = generation->previous_key != NULL && known < generation->site_key_since;
+    return is_older ? generation->previous_key : generation->site_key;
 }

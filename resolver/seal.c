@@ -16,6 +16,7 @@
 #include "protocol/session_mac.h"
 #include "protocol/signature.h"
 #include "resolver/exchange_progress.h"
+#include "resolver/generation.h"
 #include "resolver/limit.h"
 #include "resolver/worker.h"
 
@@ -90,7 +91,7 @@ static struct signing *signing_new(const struct exchange *x, struct bytes packet
     if (signing == NULL) {
         return NULL;
     }
-    EVP_PKEY *key = x->scope->generation->site_key;
+    EVP_PKEY *key = generation_signing_key(x->scope->generation, x->message.header.site_serial);
     if (EVP_PKEY_up_ref(key) == 1) {
         signing->key = key;
     }
