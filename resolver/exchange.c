@@ -314,7 +314,9 @@ enum status exchange_run(struct exchange *x)
         x->outcome = STATUS_DROP;
         metrics_add(metrics, METRIC_dropped, x->transport, 1);
     }
-    if (status != STATUS_MORE) {
+    if (status == STATUS_MORE) {
+        parked_tells_more(x->progress->parked);
+    } else {
         end(x, status, answer);
     }
     return status;

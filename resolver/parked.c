@@ -128,6 +128,11 @@ void parked_discard(struct parked *parked)
     }
 }
 
+void parked_tells_more(struct parked *parked)
+{
+    set_more(parked, true);
+}
+
 bool parked_is_late(const struct parked *parked)
 {
     return parked->is_late;
@@ -304,9 +309,6 @@ static enum status run_again(struct parked *parked, const struct exchange_scope 
     enum status status = exchange_run(&x);
     if (status == STATUS_OK || status == STATUS_MORE) {
         *out_len = wire_wrote(&x.reply).len;
-    }
-    if (status == STATUS_MORE) {
-        set_more(parked, true);
     }
     return status;
 }

@@ -83,6 +83,9 @@ void parked_table_close(struct parked_table *table);
 /* The exchange that was parked here has come to its end. */
 void parked_discard(struct parked *parked);
 
+/* It waits for nothing but its peer: its connection runs it again. */
+void parked_tells_more(struct parked *parked);
+
 /* Over its time: it is to be answered 3. */
 bool parked_is_late(const struct parked *parked);
 

@@ -296,6 +296,28 @@ class Lists(Administered):
             self.assertEqual((answer.code, len(names), got), (1, count, messages))
             self.assertEqual(names, [b"%s/N%03d" % (PREFIX.encode(), i) for i in range(count)])
 
+    def test_list_goes_on_beside_other_answers_for_one_who_logged_in(self):
+        node = self.administered()
+        self.store(node, *({"handle": "%s/%s%04d" % (PREFIX, "n" * 200, i),
+                            "values": [text_value(1, "URL", "x")]} for i in range(4000)))
+        owner = self.owner(node)
+        self.assertEqual(owner.login().code, 1)
+        owner.send(owner.packet(adm.LIST, wire.text(OWNER)))
+        owner.send(owner.packet(1, wire.resolution_body(OWNER)))
+        names, messages, before = [], 0, None
+        while True:
+            answer = owner.receive()
+            if answer.opcode == 1:
+                before = messages
+                continue
+            r = wire.Reader(answer.body)
+            names += [r.text() for _ in range(r.number())]
+            messages += 1
+            if not answer.flags & adm.CONTINUED:
+                break
+        self.assertEqual((len(names), len(set(names)), messages), (4000, 4000, 80))
+        self.assertLess(before, 80, "the other answer did not wait for the whole list")
+
     def test_list_needs_the_permission_the_prefix_and_the_switch(self):
         node = self.administered()
         harness.run("prefix", "home", node.dir, "88.1001")
