@@ -201,6 +201,60 @@ class Operations(Administered):
             with self.subTest(opcode=opcode, body=body, code=code, verified=False):
                 self.assertEqual(c.ask(opcode, body, key=wrong).code, code)
 
+    def test_malformed_and_hostile_values_are_refused_by_their_code(self):
+        """protocol.md §14, rows 32 to 47, before anybody is asked who they are."""
+        node = self.administered()
+        c = self.client(node)
+        v, name = adm.value, PREFIX + "/h"
+        whole = adm.values_body(name, [v(1, "URL", "x")])
+        lying_references = v(1, "URL", "x")[:-4] + b"\0\0\0\1"
+        unknown_ttl = v(1, "URL", "x")
+        unknown_ttl = unknown_ttl[:8] + b"\2" + unknown_ttl[9:]
+        site = vector("siteinfo.bin")
+        cases = [
+            (adm.values_body("", [v(1, "URL", "x")]), 102),
+            (adm.values_body("/x", [v(1, "URL", "x")]), 301),
+            (adm.values_body(PREFIX + "/", [v(1, "URL", "x")]), 102),
+            (adm.values_body(PREFIX + "/" + "x" * 2041, [v(1, "URL", "x")]), 102),
+            (adm.values_body(name.encode() + b"\xed\xa0\x80", [v(1, "URL", "x")]), 102),
+            (whole + b"\0", 4), (whole[:-1], 4),
+            (wire.text(name) + b"\0\0\0\2" + v(1, "URL", "x"), 4),
+            (wire.text(name) + b"\x7f\xff\xff\xff" + v(1, "URL", "x"), 4),
+            (wire.text(name) + b"\xff\xff\xff\xff", 4),
+            (adm.values_body(name, [lying_references]), 4),
+            (adm.values_body(name, [unknown_ttl]), 202),
+            (adm.values_body(name, [v(1, "URL", "x", 0x10)]), 202),
+            (adm.values_body(name, [v(1, "", "x")]), 202),
+            (adm.values_body(name, [v(1, "T" * 256, "x")]), 202),
+            (adm.values_body(name, [v(1, b"\xff", "x")]), 202),
+            (adm.values_body(name, [v(1, "HS_ADMIN", adm.admin_data(1, "a/b", 1)[:-1])]), 202),
+            (adm.values_body(name, [v(1, "HS_ADMIN", adm.admin_data(1, "a/b", 1) + b"\0")]), 202),
+            (adm.values_body(name, [v(1, "HS_ADMIN", adm.admin_data(1, "a/b", 1) + b"\0\0")]),
+             402),
+            (adm.values_body(name, [v(1, "HS_VLIST", adm.vlist_data("1:a/b") + b"\0")]), 202),
+            (adm.values_body(name, [v(1, "HS_VLIST", b"\0\x0f\0\0")]), 202),
+            (adm.values_body(name, [v(1, "HS_SITE", site)]), 402),
+            (adm.values_body(name, [v(1, "HS_SITE", site + b"\0")]), 202),
+            (adm.values_body(name, [v(1, "HS_SITE", site[:12])]), 202),
+            (adm.values_body(name, [v(i + 1, "T", "") for i in range(2049)]), 202),
+        ]
+        for body, code in cases:
+            with self.subTest(body=body[:80], code=code):
+                self.assertEqual(c.begin(adm.CREATE, body).code, code)
+
+    def test_record_stays_within_what_an_answer_can_carry(self):
+        node = self.administered()
+        owner, name = self.owner(node), PREFIX + "/large"
+        owner.create(name, adm.admin(100, 0xfff, "302:" + OWNER), adm.value(1, "B", "x" * 200000))
+        answer = owner.add(name, adm.value(2, "B", "x" * 100000))
+        self.assertEqual(answer.code, 202)
+        self.assertIn(b"bytes", answer.error_text())
+        owner.create(PREFIX + "/many", adm.admin(5000, 0xfff, "302:" + OWNER),
+                     *(adm.value(i + 1, "T", "") for i in range(2047)))
+        self.assertEqual(owner.add(PREFIX + "/many", adm.value(3000, "T", "")).code, 202)
+        self.assertEqual(owner.remove(PREFIX + "/many", *range(1, 2048)).code, 1)
+        self.assertEqual(owner.add(PREFIX + "/many", adm.value(3000, "T", "")).code, 1)
+
     def test_add_that_overwrites_changes_and_adds(self):
         node = self.administered()
         owner, name = self.owner(node), PREFIX + "/o"
