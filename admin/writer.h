@@ -31,8 +31,8 @@ enum status writer_open(struct command_call *call, writer_done *done, void *cont
                         struct writer **out_writer, struct fault *fault);
 
 /* The same for a bulk load of about `bytes` (0: unknown). Without a daemon, and when the store is
- * small beside them, what is written goes into a new store that takes the old one's place, whole and
- * durable, with writer_finish_load; closing without it leaves the old one. */
+ * small beside them, what is written goes into a new store that takes the old one's place, whole
+ * and durable, with writer_finish_load; closing without it leaves the old one. */
 struct writer_load {
     uint64_t bytes;
     writer_done *done;

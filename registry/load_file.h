@@ -17,18 +17,18 @@
 
 struct load_file;
 
-/* `store` was opened for writing and stays the caller's, to be closed after the load and not written
- * to any more. NOT_SUPPORTED: it holds more than `max_bytes`, or its directory cannot
- * be exchanged; SYSTEM, STORAGE_FULL, and what opening says: load the ordinary way. */
-enum status load_file_begin(struct registry *store, uint64_t max_bytes,
-                            struct load_file **out_load, struct fault *fault);
+/* `store` was opened for writing and stays the caller's, to be closed after the load and not
+ * written to any more. NOT_SUPPORTED: it holds more than `max_bytes`, or its directory cannot be
+ * exchanged; SYSTEM, STORAGE_FULL, and what opening says: load the ordinary way. */
+enum status load_file_begin(struct registry *store, uint64_t max_bytes, struct load_file **out_load,
+                            struct fault *fault);
 
 /* Where to write, through a committer as ever; the caller's to close, before the load. */
 struct registry *load_file_registry(struct load_file *load);
 
-/* With nothing under way. Durable and in place when OK; from then on its registry is that of a store
- * like any other. Not OK: the old store is as it was, but for STORAGE_FAILED: then it is not known
- * which of the two a power failure would leave. */
+/* With nothing under way. Durable and in place when OK; from then on its registry is that of a
+ * store like any other. Not OK: the old store is as it was, but for STORAGE_FAILED: then it is not
+ * known which of the two a power failure would leave. */
 enum status load_file_finish(struct load_file *load, struct fault *fault);
 
 /* What was not finished is removed. NULL is accepted. */
