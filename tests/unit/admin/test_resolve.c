@@ -69,8 +69,8 @@ static void question_of_a_bare_name_has_the_defaults(void **state)
     struct body_resolution body;
     words_begin(&words, ARGUMENTS("HDL:88.1000/零件"), NULL);
     assert_int_equal(resolve_question_read(&words.call, &question), EXIT_OK);
-    assert_string_equal(question.host, "127.0.0.1");
-    assert_string_equal(question.port, "2641");
+    assert_string_equal(question.server.host, "127.0.0.1");
+    assert_string_equal(question.server.port, "2641");
     assert_true(question.tries_udp && question.tries_tcp);
     assert_int_equal(resolve_question_encode(&question, words.call.arena, 7, 1000, &packet),
                      STATUS_OK);
@@ -101,8 +101,8 @@ static void question_takes_every_option(void **state)
                         {"--types", "URL,HS_ADMIN."}, {"--index", "1,300"}, {"--version", "2.10"},
                         {"--timeout", "250ms"}));
     assert_int_equal(resolve_question_read(&words.call, &question), EXIT_OK);
-    assert_string_equal(question.host, "::1");
-    assert_string_equal(question.port, "2841");
+    assert_string_equal(question.server.host, "::1");
+    assert_string_equal(question.server.port, "2841");
     assert_true(question.tries_tcp && !question.tries_udp);
     assert_int_equal(question.timeout_ms, 250);
     assert_int_equal(resolve_question_encode(&question, words.call.arena, 7, 0, &packet),
