@@ -475,8 +475,8 @@ static enum status open_parts(struct registry *registry, const struct registry_o
     if (status == STATUS_OK && !store_file_is_at(registry->directory_fd, options->path)) {
         /* A load put another store in its place while we opened it (load_file.h): LMDB may have the
          * lock of one and the data of the other. */
-        status = fault_set(fault, STATUS_LOCKED, "%s: was replaced just now; try again",
-                           options->path);
+        status =
+            fault_set(fault, STATUS_LOCKED, "%s: was replaced just now; try again", options->path);
     }
     if (status == STATUS_OK) {
         status = open_databases(registry, options->may_create, fault);
