@@ -9,14 +9,17 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "admin/key_file.h"
 #include "admin/resolve_print.h"
 #include "admin/say.h"
+#include "resolver/tls.h"
 
 #define UDP_SHARE_MAX_MS 3000 /* of the time given, when TCP is to be tried after it */
 
 struct resolve {
     struct command_call *call;
     struct net *net;
+    struct tls_context *tls; /* NULL: not asked for */
     const struct resolve_question *question;
     struct net_address servers[SERVER_NAME_ADDRESSES_MAX];
     size_t server_count;
@@ -53,10 +56,10 @@ static enum status ask_once(struct resolve *resolve, const struct net_address *s
                             enum ask_transport transport, int64_t timeout_ms)
 {
     struct ask_options options = {
-        .server = *server, .transport = transport, .timeout_ms = timeout_ms};
+        .server = *server, .transport = transport, .timeout_ms = timeout_ms, .tls = resolve->tls};
     struct ask *ask = NULL;
     net_address_text(server, resolve->answer.server);
-    resolve->answer.is_tcp = transport == ASK_TCP;
+    resolve->answer.transport = transport;
     resolve->status = STATUS_PENDING;
     resolve->began_us = clock_us();
     enum status status =
@@ -101,6 +104,9 @@ static enum status exchange(struct resolve *resolve)
         resolve->answer.fell_back = question->tries_udp;
         status = ask_all(resolve, ASK_TCP, left_ms);
     }
+    if (question->tries_tls) {
+        status = ask_all(resolve, ASK_TLS, left_ms);
+    }
     return status;
 }
 
@@ -131,6 +137,9 @@ static int say_failure(const struct resolve *resolve, enum status status, const 
         return say_problem(call, PROBLEM_UNREACHABLE, where.text);
     case STATUS_CLOSED:
         return say_problem(call, PROBLEM_CLOSED, where.text);
+    case STATUS_INVALID_CREDENTIAL:
+        return say_problem_because(call, PROBLEM_REFUSED, where.text,
+                                   "the server has another key than --server-key");
     case STATUS_PROTOCOL_ERROR:
         return say_problem(call, PROBLEM_MALFORMED_ANSWER, where.text);
     default:
@@ -152,6 +161,29 @@ static int ask_and_print(struct resolve *resolve)
                                : say_failure(resolve, status, &fault);
 }
 
+/* Whom TLS trusts: the key of the file, or whoever answers. */
+static int open_tls(struct resolve *resolve)
+{
+    struct command_call *call = resolve->call;
+    const char *path = resolve->question->server_key;
+    struct key_pass_phrase none = {.len = 0};
+    struct key_file file = {0};
+    struct fault fault = {STATUS_OK, ""};
+    enum status status = STATUS_OK;
+    if (path != NULL) {
+        status = key_file_read(call->arena, path, &none, &file, &fault);
+        if (status != STATUS_OK) {
+            return say_problem(call, status == STATUS_SYSTEM ? PROBLEM_FILE : PROBLEM_KEY_FORM,
+                               fault.text[0] != '\0' ? fault.text : path);
+        }
+    }
+    const struct tls_client_options options = {.server_key = file.key};
+    resolve->answer.is_verified = path != NULL;
+    status = tls_client_context_new(&options, &resolve->tls);
+    key_file_done(&file);
+    return status == STATUS_OK ? EXIT_OK : say_status(call, status, "TLS", NULL);
+}
+
 int command_resolve(struct command_call *call)
 {
     struct resolve_question question;
@@ -166,9 +198,14 @@ int command_resolve(struct command_call *call)
         STATUS_OK) {
         return say_problem(call, PROBLEM_UNREACHABLE, fault.text);
     }
+    exit_code = question.tries_tls ? open_tls(&resolve) : EXIT_OK;
+    if (exit_code != EXIT_OK) {
+        return exit_code;
+    }
     enum status status = net_new(&resolve.net);
     exit_code =
         status == STATUS_OK ? ask_and_print(&resolve) : say_status(call, status, "resolve", NULL);
     net_free(resolve.net);
+    tls_context_free(resolve.tls);
     return exit_code;
 }

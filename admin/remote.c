@@ -194,7 +194,7 @@ static int take_options(struct remote *remote)
     remote->is_secret = secret != NULL;
     take_kept(remote);
     if (remote->server.host == NULL) {
-        remote->server = (struct server_name){"127.0.0.1", SERVER_NAME_PORT};
+        remote->server = (struct server_name){"127.0.0.1", SERVER_NAME_PORT, false};
     }
     return EXIT_OK;
 }

@@ -275,6 +275,18 @@ static void print_error(struct command_call *call, const struct resolve_answer *
     }
 }
 
+static const char *const transports[] = {"udp", "tcp", "tls"};
+
+static const char *transport_text(struct command_call *call, const struct resolve_answer *answer)
+{
+    if (answer->transport != ASK_TLS) {
+        return transports[answer->transport];
+    }
+    return answer->is_verified
+               ? say_text(call, "tls, server verified", "tls，服务器密钥已核对")
+               : say_text(call, "tls, server not verified", "tls，未核对服务器密钥");
+}
+
 static void print_figures(struct command_call *call, const struct resolve_answer *answer)
 {
     const struct ask_figures *figures = &answer->figures;
@@ -283,10 +295,10 @@ static void print_figures(struct command_call *call, const struct resolve_answer
         call->is_chinese
             ? "\n%zu 个值，服务器 %s（%s%s），用时 %.3f 毫秒，发送 %zu 字节，收到 %zu 字节"
             : "\n%zu values from %s (%s%s) in %.3f ms; sent %zu bytes, received %zu",
-        answer->values.count, answer->server, answer->is_tcp ? "tcp" : "udp",
+        answer->values.count, answer->server, transport_text(call, answer),
         answer->fell_back ? say_text(call, ", no answer over udp", "，UDP 无应答") : "",
         (double)figures->elapsed_us / 1000.0, figures->sent_bytes, figures->received_bytes);
-    if (!answer->is_tcp) {
+    if (answer->transport == ASK_UDP) {
         (void)fprintf(call->out, call->is_chinese ? "，%u 个数据报" : " (datagrams: %u)",
                       figures->datagrams);
     }
@@ -367,7 +379,7 @@ static json_t *exchange_json(const struct resolve_answer *answer)
 {
     const struct ask_figures *figures = &answer->figures;
     return json_pack("{s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I}", "server", answer->server,
-                     "transport", answer->is_tcp ? "tcp" : "udp", "fell_back",
+                     "transport", transports[answer->transport], "fell_back",
                      (int)answer->fell_back, "elapsed_us", (json_int_t)figures->elapsed_us,
                      "attempts", (json_int_t)figures->attempts, "datagrams",
                      (json_int_t)figures->datagrams, "sent_bytes", (json_int_t)figures->sent_bytes,

@@ -20,8 +20,9 @@ enum resolve_digest {
 struct resolve_answer {
     const struct resolve_question *question;
     char server[NET_ADDRESS_TEXT];
-    bool is_tcp;
-    bool fell_back; /* no answer over UDP before */
+    enum ask_transport transport;
+    bool is_verified; /* TLS: the server has the key it was to have */
+    bool fell_back;   /* no answer over UDP before */
     struct bytes request;
     struct bytes packet;
     struct ask_figures figures;

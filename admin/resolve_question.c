@@ -171,11 +171,14 @@ int resolve_question_read(struct command_call *call, struct resolve_question *ou
 {
     bool is_udp = command_has(call, "--udp");
     bool is_tcp = command_has(call, "--tcp");
+    bool is_tls = command_has(call, "--tls") || command_has(call, "--server-key");
     struct resolve_question question = {
         .is_site_info = command_has(call, "--site-info"),
-        .server = {"127.0.0.1", SERVER_NAME_PORT},
-        .tries_udp = is_udp || !is_tcp,
-        .tries_tcp = is_tcp || !is_udp,
+        .server = {"127.0.0.1", SERVER_NAME_PORT, false},
+        .tries_udp = !is_tls && (is_udp || !is_tcp),
+        .tries_tcp = !is_tls && (is_tcp || !is_udp),
+        .tries_tls = is_tls,
+        .server_key = command_option(call, "--server-key"),
         .timeout_ms = TIMEOUT_DEFAULT_MS,
         .version = {2, 3}, /* what clients send to a server they do not know, protocol.md §3.2 */
         .suggested = {MESSAGE_VERSION_MAJOR, MESSAGE_VERSION_MINOR},
@@ -195,6 +198,12 @@ int resolve_question_read(struct command_call *call, struct resolve_question *ou
     }
     if (!read_lists(call, &question, &wrong)) {
         return say_problem(call, PROBLEM_BAD_OPTION, wrong);
+    }
+    if (is_tls && (is_udp || is_tcp)) {
+        return say_problem(call, PROBLEM_BAD_OPTION, "--tls: without --udp and --tcp");
+    }
+    if (is_tls && !question.server.has_port) {
+        question.server.port = SERVER_NAME_TLS_PORT;
     }
     read_flags(call, &question);
     *out_question = question;

@@ -40,7 +40,7 @@ bool server_name_parse(struct arena *arena, const char *text, struct server_name
             port = colon + 1;
         }
     }
-    *out_name = (struct server_name){host, port == NULL ? SERVER_NAME_PORT : port};
+    *out_name = (struct server_name){host, port == NULL ? SERVER_NAME_PORT : port, port != NULL};
     return host[0] != '\0' && is_port(out_name->port);
 }
 

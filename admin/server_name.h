@@ -10,11 +10,13 @@
 #include "resolver/net.h"
 
 #define SERVER_NAME_PORT "2641"
+#define SERVER_NAME_TLS_PORT "2643"
 #define SERVER_NAME_ADDRESSES_MAX 16
 
 struct server_name {
     const char *host;
     const char *port;
+    bool has_port; /* it was said */
 };
 
 /* `text` begins with its '@'. Strings live in the arena. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One question to one server over UDP or TCP.
+ * One question to one server over UDP, TCP or TLS.
  *
  * An ask owns its sockets, timers and buffers and ends in exactly one call of `done`, after which
  * it is gone. What arrives is a stranger's until source, request id, length and shape fit; over
@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "protocol/fragment.h"
+#include "resolver/tls.h"
 
 #define TIMEOUT_DEFAULT_MS 10000
 #define DATAGRAM_ROOM 65536
@@ -41,6 +42,8 @@ struct ask {
     uint8_t *whole; /* where pieces go; NULL: none came yet */
 
     struct net_stream *stream;
+    struct tls *tls; /* NULL: TCP, or not connected yet */
+    bool is_open;    /* connected, hands are shaken */
     size_t written;
 };
 
@@ -52,6 +55,10 @@ static void ask_free(struct ask *ask)
     net_timer_free(ask->deadline);
     net_timer_free(ask->retry);
     net_udp_close(ask->udp);
+    if (ask->tls != NULL) {
+        tls_finish(ask->tls);
+        tls_free(ask->tls);
+    }
     net_stream_close(ask->stream);
     free(ask->request);
     free(ask->buffer);
@@ -230,13 +237,55 @@ static void stream_on_failed(void *context, enum status status)
     finish(context, status, BYTES_NONE);
 }
 
+static enum status give(struct ask *ask, struct bytes data, size_t *out_len)
+{
+    return ask->tls == NULL ? net_stream_write(ask->stream, data, out_len)
+                            : tls_write(ask->tls, data, out_len);
+}
+
+static enum status take(struct ask *ask, uint8_t *room, size_t size, size_t *out_len)
+{
+    return ask->tls == NULL ? net_stream_read(ask->stream, room, size, out_len)
+                            : tls_read(ask->tls, room, size, out_len);
+}
+
+static enum status shake(struct ask *ask)
+{
+    if (ask->options.transport != ASK_TLS) {
+        return STATUS_OK;
+    }
+    enum status status = STATUS_OK;
+    if (ask->tls == NULL) {
+        status = tls_connect(ask->options.tls, ask->stream, &ask->tls);
+    }
+    return status == STATUS_OK ? tls_handshake(ask->tls) : status;
+}
+
+/* May the request leave? The ask may have ended. */
+static bool open_stream(struct ask *ask)
+{
+    enum status status = shake(ask);
+    if (status == STATUS_PENDING) {
+        bool wants_write = tls_wants_write(ask->tls);
+        net_stream_want(ask->stream, !wants_write, wants_write);
+    } else if (status != STATUS_OK) {
+        finish(ask, status, BYTES_NONE);
+    } else {
+        ask->is_open = true;
+    }
+    return status == STATUS_OK;
+}
+
 static void stream_on_ask_writable(void *context)
 {
     struct ask *ask = context;
+    if (!ask->is_open && !open_stream(ask)) {
+        return;
+    }
     while (ask->written < ask->request_len) {
         size_t took = 0;
         struct bytes rest = bytes_from(bytes_of(ask->request, ask->request_len), ask->written);
-        enum status status = net_stream_write(ask->stream, rest, &took);
+        enum status status = give(ask, rest, &took);
         if (status == STATUS_PENDING) {
             net_stream_want(ask->stream, true, true);
             return;
@@ -305,6 +354,10 @@ static bool take_message(struct ask *ask)
 static void stream_on_ask_readable(void *context)
 {
     struct ask *ask = context;
+    if (!ask->is_open) {
+        stream_on_ask_writable(ask);
+        return;
+    }
     for (;;) {
         size_t expected = 0;
         enum status status = expected_len(ask, &expected);
@@ -316,8 +369,7 @@ static void stream_on_ask_readable(void *context)
         }
         size_t got = 0;
         if (status == STATUS_OK) {
-            status = net_stream_read(ask->stream, ask->buffer + ask->buffer_len,
-                                     expected - ask->buffer_len, &got);
+            status = take(ask, ask->buffer + ask->buffer_len, expected - ask->buffer_len, &got);
         }
         if (status == STATUS_PENDING) {
             return;
@@ -360,7 +412,7 @@ static enum status start(struct ask *ask, struct bytes request)
     enum status status = net_timer_new(ask->net, deadline_on_fired, ask, &ask->deadline);
     if (status == STATUS_OK) {
         net_timer_start(ask->deadline, timeout_of(ask));
-        status = ask->options.transport == ASK_TCP ? start_tcp(ask) : start_udp(ask);
+        status = ask->options.transport == ASK_UDP ? start_udp(ask) : start_tcp(ask);
     }
     return status;
 }
@@ -369,6 +421,9 @@ enum status ask_start(struct net *net, const struct ask_options *options, struct
                       ask_done *done, void *context, struct ask **out_ask)
 {
     struct envelope asked;
+    if (options->transport == ASK_TLS && options->tls == NULL) {
+        return STATUS_NOT_SUPPORTED;
+    }
     if (envelope_decode(request, &asked) != STATUS_OK || asked.message_len > MESSAGE_MAX ||
         request.len != (size_t)MESSAGE_ENVELOPE_LEN + asked.message_len) {
         return STATUS_PROTOCOL_ERROR;

@@ -5,17 +5,20 @@
  * Asynchronous on net.h; the CLI uses it with a loop of its own, forwarding will in the workers.
  * UDP: resends after 500, 1 000, 1 500 ms (protocol.md §3.3), puts fragments together, ignores
  * answers whose source, request id or shape is wrong. TCP: connects, sends, reads one answer, or
- * all messages of one that goes on (lists).
+ * all messages of one that goes on (lists). TLS: the same behind a handshake.
  */
 #pragma once
 
 #include "protocol/message.h"
 #include "resolver/net.h"
 
-enum ask_transport { ASK_UDP, ASK_TCP };
+struct tls_context;
 
-/* A message of an answer that goes on (flag CN), whole packet, valid during the call. TCP only; not
- * told of encrypted messages, whose flags only their reader sees. false: no more of it is wanted.
+enum ask_transport { ASK_UDP, ASK_TCP, ASK_TLS };
+
+/* A message of an answer that goes on (flag CN), whole packet, valid during the call. Not over UDP;
+ * not told of encrypted messages, whose flags only their reader sees. false: no more of it is
+ * wanted.
  */
 typedef bool ask_more(void *context, struct bytes answer);
 
@@ -26,9 +29,10 @@ typedef bool ask_judge(void *context, struct bytes answer);
 struct ask_options {
     struct net_address server;
     enum ask_transport transport;
-    int64_t timeout_ms; /* for everything; from one message of a list to the next; 0: 10 000 */
-    ask_more *more;     /* NULL: the first message is the answer */
-    ask_judge *judge;   /* NULL: whatever is an answer at all */
+    int64_t timeout_ms;      /* for everything; from one message of a list to the next; 0: 10 000 */
+    ask_more *more;          /* NULL: the first message is the answer */
+    struct tls_context *tls; /* ASK_TLS: a client's; borrowed while asking */
+    ask_judge *judge;        /* NULL: whatever is an answer at all */
 };
 
 struct ask_figures {
@@ -43,7 +47,8 @@ struct ask_figures {
 struct ask;
 
 /* `answer` is the whole packet (envelope ‖ message) on OK, valid during the call; else TIMED_OUT,
- * UNREACHABLE, CLOSED, PROTOCOL_ERROR. Called exactly once unless cancelled. */
+ * UNREACHABLE, CLOSED, PROTOCOL_ERROR, INVALID_CREDENTIAL (TLS: the server has another key than the
+ * context trusts). Called exactly once unless cancelled. */
 typedef void ask_done(void *context, enum status status, struct bytes answer,
                       const struct ask_figures *figures);
 

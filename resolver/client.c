@@ -96,6 +96,7 @@ static enum status send_packet(struct client *client, struct bytes packet)
     struct ask_options options = {
         .server = client->options.server,
         .transport = client->options.transport,
+        .tls = client->options.tls,
         .timeout_ms = client->options.timeout_ms,
         .more = client->more == NULL ? NULL : client_on_more,
     };

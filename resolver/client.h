@@ -28,6 +28,7 @@ struct client_options {
     int64_t timeout_ms;                     /* for each exchange; 0: 10 000 */
     struct message_version version;         /* major 0: 2.11 */
     const struct client_identity *identity; /* borrowed; NULL: a challenge is the answer */
+    struct tls_context *tls;                /* ASK_TLS: a client's, borrowed */
     EVP_PKEY *server_key; /* borrowed; not NULL: signatures are asked for and must be right */
     void (*random)(void *out, size_t len);
 };

@@ -20,6 +20,7 @@ struct tls_context {
     atomic_uint holders; /* whoever made it, and every connection */
     SSL_CTX *ssl;
     BIO_METHOD *method;
+    EVP_PKEY *server_key; /* a client's: of whom it speaks to */
 };
 
 struct tls {
@@ -133,16 +134,22 @@ static enum status use_files(SSL_CTX *ssl, const struct tls_options *options, st
     return STATUS_OK;
 }
 
+static bool use_key(SSL_CTX *ssl, EVP_PKEY *key, const char *name)
+{
+    X509 *certificate = self_signed(key, name);
+    bool is_used = certificate != NULL && SSL_CTX_use_certificate(ssl, certificate) == 1 &&
+                   SSL_CTX_use_PrivateKey(ssl, key) == 1;
+    X509_free(certificate);
+    return is_used;
+}
+
 static enum status use_site_key(SSL_CTX *ssl, const struct tls_options *options,
                                 struct fault *fault)
 {
-    X509 *certificate = self_signed(options->site_key, options->site_name);
-    bool is_used = certificate != NULL && SSL_CTX_use_certificate(ssl, certificate) == 1 &&
-                   SSL_CTX_use_PrivateKey(ssl, options->site_key) == 1;
-    X509_free(certificate);
-    return is_used ? STATUS_OK
-                   : fault_set(fault, STATUS_BAD_SETTING, "%s",
-                               "no certificate can be made from the site key");
+    return use_key(ssl, options->site_key, options->site_name)
+               ? STATUS_OK
+               : fault_set(fault, STATUS_BAD_SETTING, "%s",
+                           "no certificate can be made from the site key");
 }
 
 static void set_rules(SSL_CTX *ssl, const struct tls_options *options)
@@ -166,27 +173,60 @@ static void set_rules(SSL_CTX *ssl, const struct tls_options *options)
     }
 }
 
-enum status tls_context_new(const struct tls_options *options, struct tls_context **out_context,
-                            struct fault *fault)
+/* Without key and certificate yet. */
+static struct tls_context *make_context(const SSL_METHOD *method)
 {
     struct tls_context *context = calloc(1, sizeof(*context));
     if (context == NULL) {
-        return STATUS_NO_MEMORY;
+        return NULL;
     }
     atomic_init(&context->holders, 1);
-    context->ssl = SSL_CTX_new(TLS_server_method());
+    context->ssl = SSL_CTX_new(method);
     context->method = make_method();
-    enum status status =
-        context->ssl == NULL || context->method == NULL ? STATUS_NO_MEMORY : STATUS_OK;
-    if (status == STATUS_OK) {
-        set_rules(context->ssl, options);
-        status = options->certificate_path != NULL ? use_files(context->ssl, options, fault)
-                                                   : use_site_key(context->ssl, options, fault);
+    if (context->ssl == NULL || context->method == NULL) {
+        tls_context_free(context);
+        return NULL;
     }
+    return context;
+}
+
+enum status tls_context_new(const struct tls_options *options, struct tls_context **out_context,
+                            struct fault *fault)
+{
+    struct tls_context *context = make_context(TLS_server_method());
+    if (context == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    set_rules(context->ssl, options);
+    enum status status = options->certificate_path != NULL
+                             ? use_files(context->ssl, options, fault)
+                             : use_site_key(context->ssl, options, fault);
     ERR_clear_error();
     if (status != STATUS_OK) {
         tls_context_free(context);
         return status;
+    }
+    *out_context = context;
+    return STATUS_OK;
+}
+
+enum status tls_client_context_new(const struct tls_client_options *options,
+                                   struct tls_context **out_context)
+{
+    const struct tls_options rules = {.asks_certificate = true};
+    struct tls_context *context = make_context(TLS_client_method());
+    if (context == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    set_rules(context->ssl, &rules);
+    if (options->server_key != NULL && EVP_PKEY_up_ref(options->server_key) == 1) {
+        context->server_key = options->server_key;
+    }
+    bool is_usable = options->key == NULL || use_key(context->ssl, options->key, options->name);
+    ERR_clear_error();
+    if (!is_usable) {
+        tls_context_free(context);
+        return STATUS_NOT_SUPPORTED;
     }
     *out_context = context;
     return STATUS_OK;
@@ -197,6 +237,7 @@ void tls_context_free(struct tls_context *context)
     if (context != NULL &&
         atomic_fetch_sub_explicit(&context->holders, 1, memory_order_acq_rel) == 1) {
         SSL_CTX_free(context->ssl);
+        EVP_PKEY_free(context->server_key);
         BIO_meth_free(context->method);
         free(context);
     }
@@ -204,7 +245,8 @@ void tls_context_free(struct tls_context *context)
 
 /* --- connections ------------------------------------------------------------------------------ */
 
-enum status tls_accept(struct tls_context *context, struct net_stream *stream, struct tls **out_tls)
+static enum status attach(struct tls_context *context, struct net_stream *stream,
+                          struct tls **out_tls)
 {
     struct tls *tls = calloc(1, sizeof(*tls));
     BIO *bio = tls == NULL ? NULL : BIO_new(context->method);
@@ -220,9 +262,27 @@ enum status tls_accept(struct tls_context *context, struct net_stream *stream, s
     BIO_set_data(bio, tls);
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl, bio, bio);
-    SSL_set_accept_state(ssl);
     *out_tls = tls;
     return STATUS_OK;
+}
+
+enum status tls_accept(struct tls_context *context, struct net_stream *stream, struct tls **out_tls)
+{
+    enum status status = attach(context, stream, out_tls);
+    if (status == STATUS_OK) {
+        SSL_set_accept_state((*out_tls)->ssl);
+    }
+    return status;
+}
+
+enum status tls_connect(struct tls_context *context, struct net_stream *stream,
+                        struct tls **out_tls)
+{
+    enum status status = attach(context, stream, out_tls);
+    if (status == STATUS_OK) {
+        SSL_set_connect_state((*out_tls)->ssl);
+    }
+    return status;
 }
 
 void tls_free(struct tls *tls)
@@ -247,6 +307,14 @@ static enum status outcome(struct tls *tls, int result)
     return STATUS_CLOSED;
 }
 
+static bool is_trusted(const struct tls *tls)
+{
+    EVP_PKEY *key = tls->context->server_key == NULL ? NULL : tls_peer_key(tls);
+    bool is_same = key != NULL && EVP_PKEY_eq(key, tls->context->server_key) == 1;
+    EVP_PKEY_free(key);
+    return tls->context->server_key == NULL || is_same;
+}
+
 enum status tls_handshake(struct tls *tls)
 {
     if (tls->is_broken) {
@@ -258,6 +326,10 @@ enum status tls_handshake(struct tls *tls)
         enum status status = outcome(tls, result);
         tls->is_broken = status != STATUS_PENDING;
         return status;
+    }
+    if (!is_trusted(tls)) {
+        tls->is_broken = true;
+        return STATUS_INVALID_CREDENTIAL;
     }
     tls->wants_write = false;
     tls->has_pending = true; /* the first request may have come with the handshake's end */

@@ -34,6 +34,21 @@ enum status tls_context_new(const struct tls_options *options, struct tls_contex
                             struct fault *fault);
 void tls_context_free(struct tls_context *context);
 
+struct tls_client_options {
+    EVP_PKEY *server_key; /* borrowed; the only one that is trusted; NULL: any is */
+    EVP_PKEY *key;        /* borrowed; shown in a certificate made here; NULL: none is shown */
+    const char *name;     /* "INDEX:HANDLE", with `key` */
+};
+
+/* NO_MEMORY; NOT_SUPPORTED: TLS knows no such key as `key`. */
+enum status tls_client_context_new(const struct tls_client_options *options,
+                                   struct tls_context **out_context);
+
+/* Client's side on a stream that is connected, else as tls_accept. A server with another key than
+ * the one that is trusted: tls_handshake gives INVALID_CREDENTIAL, and nothing is sent to it. */
+enum status tls_connect(struct tls_context *context, struct net_stream *stream,
+                        struct tls **out_tls);
+
 /* Server's side on a stream just accepted; the stream stays the caller's and must outlive it. */
 enum status tls_accept(struct tls_context *context, struct net_stream *stream,
                        struct tls **out_tls);
