@@ -125,7 +125,7 @@ def rows(size, run):
     creating = Creating(bench, run, count)
     port = run.free_port()
     with bench.server(creating.directory, run.free_port()) as server, \
-            run.Program([bench.tool("baseline_tcp"), str(port), "64"], port,
+            run.Program([bench.tool("baseline_tcp"), str(port), str(size.length)], port,
                         ready=run.answers_tcp) as template:
         rounds = [creating.round(server, template) for _ in range(bench.options.rounds)]
         yield many(run, rounds, "rsa", "verify", "authenticated create, RSA-2048, many clients")
