@@ -17,6 +17,7 @@
 #include "protocol/handle.h"
 #include "protocol/pubkey.h"
 #include "protocol/text.h"
+#include "resolver/tls.h"
 
 #define TIMEOUT_DEFAULT_MS 10000
 
@@ -192,9 +193,14 @@ static int take_options(struct remote *remote)
     remote->identity_text = command_option(call, "--identity");
     remote->key_path = secret != NULL ? secret : command_option(call, "--key");
     remote->is_secret = secret != NULL;
+    remote->is_tls = command_has(call, "--tls");
+    bool has_port = remote->server.host != NULL && remote->server.has_port;
     take_kept(remote);
     if (remote->server.host == NULL) {
         remote->server = (struct server_name){"127.0.0.1", SERVER_NAME_PORT, false};
+    }
+    if (remote->is_tls && !has_port) { /* what is kept is the port of TCP */
+        remote->server.port = SERVER_NAME_TLS_PORT;
     }
     return EXIT_OK;
 }
@@ -272,6 +278,35 @@ static int take_server_key(struct remote *remote)
                                           "@HOST fetches and keeps it");
 }
 
+/* A certificate made of our key says who asks, so that no challenge is needed. */
+static int open_tls(struct remote *remote)
+{
+    struct tls_client_options options = {
+        .key = remote->identity.key,
+        .name = remote->identity_text,
+    };
+    struct pubkey record;
+    EVP_PKEY *trusted = NULL;
+    enum status status = STATUS_OK;
+    if (!remote->is_tls) {
+        return EXIT_OK;
+    }
+    if (remote->server_record.len > 0) {
+        status = pubkey_decode(remote->server_record, &record);
+        status = status == STATUS_OK ? pubkey_to_evp(&record, &trusted) : status;
+    }
+    options.server_key = trusted;
+    if (status == STATUS_OK) {
+        status = tls_client_context_new(&options, &remote->tls);
+    }
+    if (status == STATUS_NOT_SUPPORTED) { /* SM2, DSA: they answer a challenge inside */
+        options.key = NULL;
+        status = tls_client_context_new(&options, &remote->tls);
+    }
+    EVP_PKEY_free(trusted);
+    return status == STATUS_OK ? EXIT_OK : say_status(remote->call, status, "TLS", NULL);
+}
+
 int remote_open(struct command_call *call, bool needs_identity, struct remote *out_remote)
 {
     struct fault fault = {STATUS_OK, ""};
@@ -285,6 +320,9 @@ int remote_open(struct command_call *call, bool needs_identity, struct remote *o
     }
     if (exit_code == EXIT_OK) {
         exit_code = take_server_key(out_remote);
+    }
+    if (exit_code == EXIT_OK) {
+        exit_code = open_tls(out_remote);
     }
     if (exit_code != EXIT_OK) {
         return exit_code;
@@ -302,6 +340,7 @@ void remote_close(struct remote *remote)
     net_free(remote->net);
     key_file_done(&remote->key);
     EVP_PKEY_free(remote->server_key);
+    tls_context_free(remote->tls);
     if (remote->identity.secret.len > 0) {
         OPENSSL_cleanse((void *)(uintptr_t)remote->identity.secret.data,
                         remote->identity.secret.len);
@@ -347,7 +386,8 @@ static enum status ask_at(struct remote *remote, const struct net_address *addre
 {
     struct client_options options = {
         .server = *address,
-        .transport = ASK_TCP,
+        .transport = remote->is_tls ? ASK_TLS : ASK_TCP,
+        .tls = remote->tls,
         .timeout_ms = remote->timeout_ms,
         .identity = remote->identity_text != NULL ? &remote->identity : NULL,
         .server_key = remote->server_key,
@@ -403,7 +443,8 @@ int remote_say_failure(struct remote *remote, const char *what)
         return say_problem(call, PROBLEM_MALFORMED_ANSWER, where.text);
     case STATUS_INVALID_CREDENTIAL:
         return say_problem_because(call, PROBLEM_REFUSED, what,
-                                   "the answer is not signed by the key kept for this server");
+                                   "the server does not have the key kept for it, or did not sign "
+                                   "with it (guantong remote login fetches it anew)");
     case STATUS_AUTHENTICATION_FAILED:
         return say_problem_because(call, PROBLEM_REFUSED, what,
                                    "the server wants something else signed than what was asked; "

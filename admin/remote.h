@@ -28,10 +28,12 @@ struct remote {
     const char *identity_text; /* "300:88.608.8889/User_li"; NULL: nobody */
     const char *key_path;
     bool is_secret; /* the key file holds a secret */
+    bool is_tls;
     struct client_identity identity;
     struct key_file key;
     struct bytes server_record; /* HS_PUBKEY of the server, pinned at login; empty: not known */
     EVP_PKEY *server_key;       /* from it, with --certified */
+    struct tls_context *tls;    /* with --tls: trusts that key if it is known, shows ours */
 
     /* of the last call, in the call's arena */
     enum status status;  /* of the exchange */

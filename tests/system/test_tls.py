@@ -300,6 +300,44 @@ class Certificates(TlsTest):
         self.assertEqual(client.create(PREFIX + "/a", adm.value(1, "URL", "x")).code, 1)
 
 
+class Tools(TlsTest):
+    def at(self, node):
+        return "@127.0.0.1:%d" % node.tls_port
+
+    def test_resolve_asks_over_tls_and_trusts_one_key(self):
+        node = self.served()
+        document = harness.run_json("resolve", OWNER, self.at(node), "--tls", "--index", "1")
+        self.assertEqual(document["exchange"]["transport"], "tls")
+        done = harness.run("resolve", OWNER, self.at(node), "--tls", "--index", "1")
+        self.assertIn("not verified", done.stdout)
+        own = os.path.join(node.dir, "keys", "site.pem")
+        done = harness.run("resolve", OWNER, self.at(node), "--server-key", own, "--index", "1")
+        self.assertIn("server verified", done.stdout)
+        other = os.path.join(KEYS, "adminpriv.pem")
+        done = harness.run("resolve", OWNER, self.at(node), "--server-key", other, code=4)
+        self.assertIn("another key", done.stderr)
+        harness.run("resolve", OWNER, "@127.0.0.1:%d" % node.port, "--tls", "--timeout", "3s",
+                    code=5)
+
+    def test_remote_administers_with_its_certificate(self):
+        node = self.served()
+        kept = {"XDG_CONFIG_HOME": node.holder.name}
+        records = self.file(node, "new.jsonl", harness.record(PREFIX + "/remote",
+                                                              (1, "URL", "http://a/")))
+        words = ("--tls", "--key", os.path.join(KEYS, "adminpriv.pem"), "--identity",
+                 "300:" + OWNER)
+        harness.run("remote", "create", records, self.at(node), *words, env=kept)
+        self.assertEqual(node.resolve_udp(PREFIX + "/remote").code, 1)
+        self.assertEqual(self.count(node, "challenges"), 0, "the certificate said who asks")
+        wrong = ("--tls", "--key", os.path.join(KEYS, "userpriv.pem"), "--identity", "300:" + OWNER)
+        more = self.file(node, "more.jsonl", harness.record(PREFIX + "/more",
+                                                            (1, "URL", "http://b/")))
+        done = harness.run("remote", "create", more, self.at(node), *wrong, env=kept, code=None)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("403", done.stderr)
+        self.assertEqual(node.resolve_udp(PREFIX + "/more").code, 100)
+
+
 class Reloading(TlsTest):
     def own_certificate(self, node, name):
         key = os.path.join(node.dir, name + ".key")
