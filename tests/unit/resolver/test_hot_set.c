@@ -80,7 +80,7 @@ static void entries_when_hashes_meet_are_told_apart(void **state)
 {
     (void)state;
     struct hot_set *set = hot_set_new(ONE_PAGE);
-    struct name names[3];
+    struct name names[3] = {{.key_len = 0}};
     name_init(&names[0], "88.1000/a", 10);
     name_init(&names[1], "88.1000/A", 20);
     name_init(&names[2], "88.1000/ab", 30);
@@ -129,7 +129,7 @@ static void page_when_full_lets_a_newcomer_in_now_and_then(void **state)
 {
     (void)state;
     struct hot_set *set = hot_set_new(ONE_PAGE);
-    struct name names[64];
+    struct name names[64] = {{.key_len = 0}};
     (void)fill_page(set, names, 400);
     size_t admitted = 0;
     for (uint64_t i = 100; i < 180; i++) {
@@ -148,7 +148,7 @@ static void page_when_full_keeps_what_is_used(void **state)
 {
     (void)state;
     struct hot_set *set = hot_set_new(ONE_PAGE);
-    struct name names[64];
+    struct name names[64] = {{.key_len = 0}};
     size_t count = fill_page(set, names, 300);
     assert_true(count > 5);
     size_t used = 3;
