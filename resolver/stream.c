@@ -261,17 +261,20 @@ static void turn_answer(struct turn *turn, struct bytes request)
     turn_answered(turn, status, len);
 }
 
-/* Lists go on while their peer takes them. */
+static bool has_list(struct turn *turn)
+{
+    return turn->stream->parked.more_count > 0 && turn_may_answer(turn);
+}
+
+/* One more message of a list. */
 static void turn_continue(struct turn *turn)
 {
     struct stream *stream = turn->stream;
-    while (stream->parked.more_count > 0 && turn_may_answer(turn)) {
-        size_t len = 0;
-        enum status status = parked_list_continue(&stream->parked, &turn->scope,
-                                                  stream->worker->reply + turn->reply_len, &len);
-        turn->work += REQUEST_WORK;
-        turn_answered(turn, status, len);
-    }
+    size_t len = 0;
+    enum status status = parked_list_continue(&stream->parked, &turn->scope,
+                                              stream->worker->reply + turn->reply_len, &len);
+    turn->work += REQUEST_WORK;
+    turn_answered(turn, status, len);
 }
 
 /* Who logged in has limits of its own: all it asks goes the full way. */
@@ -386,6 +389,19 @@ static void turn_read(struct turn *turn)
     }
 }
 
+/* Lists go on while their peer takes them; a request behind one need not wait for its end. */
+static size_t turn_share(struct turn *turn, struct bytes input)
+{
+    if (has_list(turn)) {
+        turn_continue(turn);
+    }
+    size_t taken = turn_take(turn, input);
+    while (has_list(turn)) {
+        turn_continue(turn);
+    }
+    return taken;
+}
+
 /* After the peer took answers, or the last turn was long enough: what waits in `input` may be
  * answered now. */
 static void turn_resume(struct turn *turn)
@@ -394,8 +410,7 @@ static void turn_resume(struct turn *turn)
     struct buffer *input = &stream->input;
     if ((input->len > 0 || stream->parked.more_count > 0) && turn_may_answer(turn)) {
         if (worker_begin(stream->worker, &turn->scope)) {
-            turn_continue(turn);
-            buffer_drop_start(input, turn_take(turn, bytes_of(input->data, input->len)));
+            buffer_drop_start(input, turn_share(turn, bytes_of(input->data, input->len)));
         } else {
             stream->is_dead = true;
         }
@@ -427,9 +442,9 @@ static void turn_has_asked(struct stream *stream)
 static void stream_wait(struct stream *stream)
 {
     bool is_held = is_blocked(stream);
-    bool has_more =
-        (!stream->is_ending && has_request(stream)) || (stream->parked.more_count > 0 && !is_held);
-    bool may_read = !stream->is_ending && !is_held && !has_more;
+    bool has_asked = !stream->is_ending && has_request(stream);
+    bool has_more = has_asked || (stream->parked.more_count > 0 && !is_held);
+    bool may_read = !stream->is_ending && !is_held && !has_asked;
     if (is_held && !stream->is_held) {
         limit_hit(stream->worker, LIMIT_PIPELINED, &stream->peer);
     }
