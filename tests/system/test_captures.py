@@ -9,6 +9,8 @@ import glob
 import json
 import os
 import re
+import subprocess
+import tempfile
 import unittest
 
 import harness
@@ -158,7 +160,10 @@ class Captures(unittest.TestCase):
         self.assertEqual(ours.flags, theirs.flags, "%08x, not %08x" % (ours.flags, theirs.flags))
         self.assertEqual(ours.digest, theirs.digest)
         self.assertEqual(ours.bits & 0x1f, theirs.bits & 0x1f, "suggested major")
-        self.assertEqual(ours.credential, b"", "certified answers come with keys")
+        if asked.flags & wire.CT:
+            self.check_signature(ours)
+        else:
+            self.assertEqual(ours.credential, b"")
         if ours.code == 402:
             self.assertNotEqual(ours.session, 0)
             self.assertEqual(len(ours.body), len(theirs.body), "nonce")
@@ -169,6 +174,26 @@ class Captures(unittest.TestCase):
                 self.compare_values(ours, theirs)
             else:
                 self.assertEqual(ours.body, theirs.body)
+
+    def check_signature(self, ours):
+        """By the node's own key, over what §4.5 says for that version."""
+        r = wire.Reader(ours.credential)
+        self.assertEqual((r.take(4), r.text()), (bytes(4), b""))
+        counter, kind = r.number(), r.text()
+        self.assertEqual((counter, kind, r.number()), (0, b"HS_SIGNED", r.left()))
+        name, signature = r.text(), r.text()
+        signed = ours.digested
+        if (ours.major, ours.minor) >= (2, 8):
+            signed = bytes([ours.major, ours.minor, ours.bits & 3, ours.suggested_minor]) + b"".join(
+                n.to_bytes(4, "big") for n in (ours.session, ours.request_id, counter)) + signed
+        with tempfile.TemporaryDirectory() as place:
+            for file, content in (("data", signed), ("signature", signature)):
+                with open(os.path.join(place, file), "wb") as f:
+                    f.write(content)
+            subprocess.run(["openssl", "dgst", "-sha256" if name == b"SHA-256" else "-sha1",
+                            "-prverify", os.path.join(self.node.dir, "keys", "site.pem"),
+                            "-signature", os.path.join(place, "signature"),
+                            os.path.join(place, "data")], check=True, capture_output=True)
 
     def compare_values(self, ours, theirs):
         our_handle, our_values = ours.resolution()
