@@ -36,6 +36,7 @@ struct generation {
     bool has_key_server;
     struct net_address key_server; /* resolves keys of other nodes for us */
     EVP_PKEY *key_server_key;      /* its signature is asked for; NULL: it is not known */
+    const struct upward *upward;   /* who is asked about other names; NULL: nobody, for nobody */
 };
 
 struct exchange_services;
@@ -45,6 +46,7 @@ struct progress;
 struct stream;
 struct tls_context;
 struct udp;
+struct upward;
 
 /* What a worker lends its exchanges. */
 struct exchange_scope {

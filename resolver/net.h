@@ -73,6 +73,16 @@ enum status net_wake_new(struct net *net, net_wake_called *called, void *context
 void net_wake_signal(struct net_wake *wake); /* any thread; several signals may become one call */
 void net_wake_free(struct net_wake *wake);
 
+/* --- descriptors of somebody else (a library's sockets) ------------------------------------------
+ */
+struct net_watch;
+typedef void net_watch_ready(void *context, int fd, bool is_readable, bool is_writable);
+/* `fd` stays the caller's and outlives the watch. */
+enum status net_watch_new(struct net *net, int fd, net_watch_ready *ready, void *context,
+                          struct net_watch **out_watch);
+void net_watch_want(struct net_watch *watch, bool readable, bool writable);
+void net_watch_free(struct net_watch *watch);
+
 /* --- UDP
  * ------------------------------------------------------------------------------------------- */
 struct net_udp;

@@ -33,6 +33,14 @@ struct net_wake {
     void *context;
 };
 
+struct net_watch {
+    struct hook reading;
+    struct hook writing;
+    int fd;
+    net_watch_ready *ready;
+    void *context;
+};
+
 struct net_udp {
     struct hook hook;
     struct hook writing;
@@ -258,6 +266,50 @@ void net_wake_free(struct net_wake *wake)
         net_libevent_want(&wake->hook, false);
         (void)close(wake->fd);
         free(wake);
+    }
+}
+
+/* --- descriptors of somebody else ------------------------------------------------------------ */
+
+static void watch_on_readable(void *context)
+{
+    const struct net_watch *watch = context;
+    watch->ready(watch->context, watch->fd, true, false);
+}
+
+static void watch_on_writable(void *context)
+{
+    const struct net_watch *watch = context;
+    watch->ready(watch->context, watch->fd, false, true);
+}
+
+enum status net_watch_new(struct net *net, int fd, net_watch_ready *ready, void *context,
+                          struct net_watch **out_watch)
+{
+    struct net_watch *watch = calloc(1, sizeof(*watch));
+    if (watch == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    watch->fd = fd;
+    watch->ready = ready;
+    watch->context = context;
+    net_libevent_init(&watch->reading, net, fd, EV_READ | EV_PERSIST, watch_on_readable, watch);
+    net_libevent_init(&watch->writing, net, fd, EV_WRITE | EV_PERSIST, watch_on_writable, watch);
+    *out_watch = watch;
+    return STATUS_OK;
+}
+
+void net_watch_want(struct net_watch *watch, bool readable, bool writable)
+{
+    net_libevent_want(&watch->reading, readable);
+    net_libevent_want(&watch->writing, writable);
+}
+
+void net_watch_free(struct net_watch *watch)
+{
+    if (watch != NULL) {
+        net_watch_want(watch, false, false);
+        free(watch);
     }
 }
 

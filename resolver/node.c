@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "resolver/forward.h"
 #include "resolver/generation.h"
 #include "resolver/key_cache.h"
 #include "resolver/node_parts.h"
@@ -61,6 +62,7 @@ static enum status make_seat(struct node *node, size_t index)
         .sessions = node->sessions,
         .duplicates = node->duplicates,
         .tries = node->tries,
+        .hub = node->hub,
         .keys = node->keys,
         .pool = node->pool,
         .submit = node_submit,
@@ -74,6 +76,7 @@ static enum status make_seat(struct node *node, size_t index)
     };
     status = worker_init(&seat->worker, &options);
     seat->is_ready = status == STATUS_OK;
+    forward_hub_join(node->hub, index, &seat->worker);
     return status;
 }
 
@@ -97,7 +100,7 @@ static enum status start_pool(struct node *node, struct fault *fault)
 
 static bool make_tables(struct node *node)
 {
-    uint64_t seeds[6];
+    uint64_t seeds[8];
     node_random(seeds, sizeof(seeds));
     node->reassembly = reassembly_new(seeds[0]);
     node->sources = sources_new(seeds[1]);
@@ -105,11 +108,12 @@ static bool make_tables(struct node *node)
     node->sessions = sessions_new(seeds[3], node_random);
     node->tries = tries_new(seeds[4]);
     node->keys = key_cache_new(seeds[5]);
+    node->hub = forward_hub_new(node->seat_count, &seeds[6]);
     node->duplicates = duplicates_new((size_t)node->options.settings->limits_repeated_bytes);
     node->seats = calloc(node->seat_count, sizeof(*node->seats));
     return node->reassembly != NULL && node->sources != NULL && node->budget != NULL &&
            node->sessions != NULL && node->tries != NULL && node->keys != NULL &&
-           node->duplicates != NULL && node->seats != NULL &&
+           node->hub != NULL && node->duplicates != NULL && node->seats != NULL &&
            metrics_new(node->seat_count, &node->metrics) == STATUS_OK;
 }
 
@@ -341,6 +345,11 @@ void node_free(struct node *node)
     }
     if (node->seats != NULL) {
         node_drain(node, 0);
+        for (size_t i = 0; i < 2 * node->seat_count; i++) {
+            if (node->seats[i % node->seat_count].is_ready) {
+                worker_quit(&node->seats[i % node->seat_count].worker);
+            }
+        }
         for (size_t i = 0; i < node->seat_count; i++) {
             if (node->seats[i].is_ready) {
                 worker_done(&node->seats[i].worker);
@@ -357,6 +366,7 @@ void node_free(struct node *node)
     sessions_free(node->sessions);
     duplicates_free(node->duplicates);
     tries_free(node->tries);
+    forward_hub_free(node->hub);
     key_cache_free(node->keys);
     crypto_pool_stop(node->pool);
     (void)pthread_cond_destroy(&node->adopted);

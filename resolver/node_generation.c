@@ -11,6 +11,7 @@
 #include "resolver/node_parts.h"
 #include "resolver/site_key.h"
 #include "resolver/tls.h"
+#include "resolver/upward.h"
 
 #define PATH_ROOM 4096
 
@@ -69,9 +70,24 @@ static enum status make_tls(const struct node_options *options, struct generatio
     return tls_context_new(&tls, &generation->tls, fault);
 }
 
+static enum status make_upward(const struct node_options *options, struct generation *generation,
+                               struct fault *fault)
+{
+    char path[PATH_ROOM];
+    struct upward *upward = NULL;
+    enum status status = upward_new(
+        generation->settings, file_of(options, generation->settings->upstream_site_file, path),
+        &upward, fault);
+    generation->upward = upward;
+    return status;
+}
+
 static enum status fill(const struct node *node, struct generation *generation, struct fault *fault)
 {
     enum status status = load_keys(&node->options, generation, fault);
+    if (status == STATUS_OK) {
+        status = make_upward(&node->options, generation, fault);
+    }
     if (status != STATUS_OK || !node->serves_tls) {
         return status;
     }

@@ -35,6 +35,7 @@ struct node {
     struct duplicates *duplicates;
     struct tries *tries;
     struct key_cache *keys;
+    struct forward_hub *hub;
     struct crypto_pool *pool;
     struct committer *committer;
     struct seat *seats;

@@ -12,6 +12,7 @@
 
 #include "protocol/selection.h"
 #include "resolver/administer.h"
+#include "resolver/forward.h"
 #include "resolver/hot_path.h"
 #include "resolver/lookup.h"
 
@@ -236,6 +237,45 @@ static enum status select_values(struct exchange *x, const struct body_resolutio
     return selection_init(out_selection, asked, x->scope->arena, key);
 }
 
+/* 302 with the values that tell the service (§5.6). */
+static enum status answer_referral(struct exchange *x, struct bytes values)
+{
+    struct message_marks marks = exchange_open(x, STATUS_SERVICE_REFERRAL);
+    wire_put_bytes(&x->reply, BYTES_NONE);
+    wire_put_raw(&x->reply, values);
+    return exchange_close(x, marks);
+}
+
+/* A name that has no home here, for those it is resolved for. What is answered is another node's:
+ * without its authority. */
+static enum status resolve_elsewhere(struct exchange *x, const struct body_resolution *asked)
+{
+    struct bytes values = BYTES_NONE;
+    struct selection selection;
+    struct visibility seen = {.least = ASKED_AND_PUBLIC};
+    enum status status = forward_find(x, asked->handle, &values);
+    if (status == STATUS_PENDING) {
+        return status;
+    }
+    if (status == STATUS_SERVICE_REFERRAL) {
+        return answer_referral(x, values);
+    }
+    if (status == STATUS_OK) {
+        status = select_values(x, asked, &selection);
+    }
+    if (status == STATUS_OK) {
+        status = measure(values, &selection, &seen);
+    }
+    if (status != STATUS_NOT_RESPONSIBLE) {
+        x->answer_header.flags &= ~(uint32_t)MESSAGE_AUTHORITATIVE;
+    }
+    if (status != STATUS_OK) {
+        return refuse_lookup(x, status);
+    }
+    return seen.visible == 0 ? exchange_refuse(x, STATUS_VALUES_NOT_FOUND, "")
+                             : answer_visible(x, asked->handle, values, &seen);
+}
+
 enum status op_resolve(struct exchange *x)
 {
     struct body_resolution asked;
@@ -250,8 +290,9 @@ enum status op_resolve(struct exchange *x)
     }
     struct lookup found;
     enum status status = lookup_record(x->scope->snapshot, asked.handle, &found);
-    if (status == STATUS_NOT_RESPONSIBLE && is_heart_beat(asked.handle)) {
-        status = STATUS_HANDLE_NOT_FOUND;
+    if (status == STATUS_NOT_RESPONSIBLE) {
+        return is_heart_beat(asked.handle) ? exchange_refuse(x, STATUS_HANDLE_NOT_FOUND, "")
+                                           : resolve_elsewhere(x, &asked);
     }
     if (status != STATUS_OK) {
         return refuse_lookup(x, status);

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "resolver/forward.h"
 #include "resolver/handshakes.h"
 #include "resolver/hot_path.h"
 #include "resolver/key_remote.h"
@@ -80,6 +81,9 @@ static enum status make_parts(struct worker *worker)
     if (status == STATUS_OK) {
         status = handshakes_new(worker, &worker->handshakes);
     }
+    if (status == STATUS_OK && options->hub != NULL) {
+        status = forward_new(worker, &worker->forward);
+    }
     worker->services = (struct exchange_services){
         .sessions = options->sessions,
         .duplicates = options->duplicates,
@@ -127,16 +131,24 @@ static void close_listeners(struct worker *worker)
     worker->listener_count = 0;
 }
 
+void worker_quit(struct worker *worker)
+{
+    if (worker->parked != NULL) {
+        parked_table_close(worker->parked);
+        key_remote_cancel_all(worker);
+        forward_close(worker->forward);
+        mailbox_open_all(worker->mailbox);
+    }
+}
+
 void worker_done(struct worker *worker)
 {
     close_listeners(worker);
     stream_close_all(worker);
-    if (worker->parked != NULL) {
-        parked_table_close(worker->parked);
-        key_remote_cancel_all(worker);
-        mailbox_open_all(worker->mailbox);
-        parked_table_free(worker->parked);
-    }
+    worker_quit(worker);
+    worker_quit(worker);
+    parked_table_free(worker->parked);
+    forward_free(worker->forward);
     handshakes_free(worker->handshakes);
     net_timer_free(worker->timer);
     mailbox_free(worker->mailbox);
@@ -226,8 +238,9 @@ bool worker_drops(const struct worker *worker, bool has_asked)
 
 void worker_stream_ended(struct worker *worker)
 {
-    bool is_idle =
-        worker->streams == NULL && (worker->parked == NULL || parked_count(worker->parked) == 0);
+    bool is_idle = worker->streams == NULL &&
+                   (worker->parked == NULL || parked_count(worker->parked) == 0) &&
+                   forward_is_idle(worker->forward);
     if (worker->is_draining && is_idle) {
         net_stop(worker->options.net);
     }

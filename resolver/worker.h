@@ -23,6 +23,8 @@
     (2 * MESSAGE_PACKET_MAX) /* a batch is sent when less than one packet fits */
 #define WORKER_SCRATCH_SIZE 65536
 
+struct forward;
+struct forward_hub;
 struct handshakes;
 struct key_remote;
 struct udp;
@@ -42,6 +44,7 @@ struct worker_options {
     struct crypto_pool *pool;      /* with sessions */
     services_submit *submit;       /* NULL: nothing can be written */
     void *submit_context;
+    struct forward_hub *hub; /* with sessions; NULL: nobody is asked about other names */
     struct metrics_slot *metrics;
     struct log *log; /* NULL: limits are counted only */
     const struct generation *generation;
@@ -71,6 +74,7 @@ struct worker {
     struct exchange_services services;
     struct seal_budget certified;
     struct key_remote *key_remotes; /* keys that are being asked for */
+    struct forward *forward;        /* its desk; NULL: without a hub */
     bool is_draining;
     bool is_last_call_over; /* the drain's: see worker_drops */
     int64_t drain_left_ms;  /* from then on */
@@ -79,6 +83,10 @@ struct worker {
 /* On failure nothing is left to be done. */
 enum status worker_init(struct worker *worker, const struct worker_options *options);
 void worker_done(struct worker *worker);
+
+/* Nothing new is waited for, and what is in the mailbox is opened: of workers that speak to each
+ * other, twice for all of them before worker_done for the first. */
+void worker_quit(struct worker *worker);
 
 /* Opens a socket of this worker's on `address`; `out_local` says where (port 0: which). */
 enum status worker_open_udp(struct worker *worker, const struct net_address *address,

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Addresses of host names, kept as long as their TTL says and looked up anew before they are
+ * missed.
+ *
+ * One per worker, its thread. IPv6 and IPv4 of a name are looked up together. While a name is being
+ * looked up again the old addresses serve; when that fails they do so for a while longer. Scenario
+ * tests bring their own.
+ */
+#pragma once
+
+#include "resolver/net.h"
+
+#define DNS_ADDRESSES_MAX 8
+
+struct dns;
+
+enum status dns_new(struct net *net, struct dns **out_dns);
+/* NULL is allowed. Nobody is told any more. */
+void dns_free(struct dns *dns);
+
+/* OK: `out`, IPv6 first, port 0, and their number. PENDING: it is being looked up. NOT_FOUND: there
+ * is no such name or it has no address, as far as was heard lately. SERVER_BUSY: too many names. */
+enum status dns_find(struct dns *dns, struct bytes host, struct net_address out[DNS_ADDRESSES_MAX],
+                     size_t *out_count);
+
+/* Told once, when any look-up has ended. Embedded; taken back by dns_forget. */
+struct dns_waiter {
+    struct dns_waiter *next;
+    void (*called)(void *context);
+    void *context;
+    bool is_waiting;
+};
+void dns_wait(struct dns *dns, struct dns_waiter *waiter);
+void dns_forget(struct dns *dns, struct dns_waiter *waiter);

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Desks, the questions that wait at them, and exchanges that wait for questions (forward.h).
+ *
+ * Two questions are the same when name, count and authority are: names byte by byte, as what folds
+ * under another prefix is not known; and those of different counts stay apart, so that a circle of
+ * nodes never waits for itself.
+ */
+#include "resolver/forward.h"
+
+#include <stdlib.h>
+
+#include "resolver/forward_parts.h"
+#include "resolver/identity.h"
+#include "resolver/lookup.h"
+#include "resolver/sources.h"
+#include "resolver/upward.h"
+#include "resolver/worker.h"
+
+#define JOB_ARENA_FIRST 4096
+#define JOB_ARENA_MAX (8u << 20)
+
+struct forward_hub {
+    uint64_t key[2];
+    size_t count;
+    struct worker *workers[];
+};
+
+/* --- the hub ---------------------------------------------------------------------------------- */
+
+struct forward_hub *forward_hub_new(size_t workers, const uint64_t key[2])
+{
+    struct forward_hub *hub = calloc(1, sizeof(*hub) + workers * sizeof(hub->workers[0]));
+    if (hub != NULL) {
+        hub->key[0] = key[0];
+        hub->key[1] = key[1];
+        hub->count = workers;
+    }
+    return hub;
+}
+
+void forward_hub_free(struct forward_hub *hub)
+{
+    free(hub);
+}
+
+void forward_hub_join(struct forward_hub *hub, size_t index, struct worker *worker)
+{
+    hub->workers[index] = worker;
+}
+
+/* --- jobs ------------------------------------------------------------------------------------- */
+
+struct bytes forward_job_name(const struct forward_job *job)
+{
+    return bytes_of(job->name, job->name_len);
+}
+
+void forward_job_free(struct forward_job *job)
+{
+    job->forward->job_count--;
+    worker_stream_ended(job->forward->worker);
+    arena_free(job->arena);
+    free(job->name);
+    free(job);
+}
+
+static void tell(struct forward_question *question, enum status status, struct bytes values)
+{
+    question->status = status;
+    question->values = NULL;
+    question->values_len = 0;
+    if (status == STATUS_OK) {
+        question->values = malloc(values.len);
+        question->status = question->values == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+    }
+    if (question->values != NULL) {
+        memcpy(question->values, values.data, values.len);
+        question->values_len = values.len;
+    }
+    mailbox_post(question->home, question->answered);
+}
+
+static void leave_table(struct forward_job *job)
+{
+    struct forward_job **at = &job->forward->buckets[job->hash % FORWARD_BUCKETS];
+    while (*at != job) {
+        at = &(*at)->next;
+    }
+    *at = job->next;
+}
+
+void forward_finish(struct forward_job *job, enum status status, struct bytes values)
+{
+    leave_table(job);
+    job->is_over = true;
+    struct forward_question *next = NULL;
+    for (struct forward_question *at = job->waiting; at != NULL; at = next) {
+        next = at->next;
+        tell(at, status, values);
+    }
+    forward_walk_stop(job);
+    if (!job->is_nested_out) {
+        forward_job_free(job);
+    }
+}
+
+static struct forward_job *find_job(const struct forward *forward, uint64_t hash,
+                                    const struct forward_question *question)
+{
+    struct forward_job *job = forward->buckets[hash % FORWARD_BUCKETS];
+    while (job != NULL &&
+           !(job->hash == hash && job->recursion_count == question->recursion_count &&
+             job->is_authoritative == question->is_authoritative &&
+             bytes_equal(forward_job_name(job), question->handle))) {
+        job = job->next;
+    }
+    return job;
+}
+
+static struct forward_job *job_new(struct forward *forward, uint64_t hash,
+                                   const struct forward_question *question)
+{
+    struct forward_job *job = calloc(1, sizeof(*job));
+    uint8_t *name = malloc(question->handle.len + 1);
+    struct arena *arena = arena_new(JOB_ARENA_FIRST, JOB_ARENA_MAX);
+    if (job == NULL || name == NULL || arena == NULL) {
+        free(job);
+        free(name);
+        arena_free(arena);
+        return NULL;
+    }
+    memcpy(name, question->handle.data, question->handle.len);
+    *job = (struct forward_job){
+        .forward = forward,
+        .next = forward->buckets[hash % FORWARD_BUCKETS],
+        .hash = hash,
+        .name = name,
+        .name_len = question->handle.len,
+        .recursion_count = question->recursion_count,
+        .is_authoritative = question->is_authoritative,
+        .deadline_ms = question->deadline_ms,
+        .arena = arena,
+    };
+    forward->buckets[hash % FORWARD_BUCKETS] = job;
+    forward->job_count++;
+    return job;
+}
+
+static void forward_on_question(struct mail *mail, void *owner)
+{
+    struct forward_question *question =
+        (struct forward_question *)((char *)mail - offsetof(struct forward_question, trip));
+    struct worker *worker = owner;
+    struct forward *forward = worker->forward;
+    if (forward->is_closed) {
+        tell(question, STATUS_CLOSED, BYTES_NONE);
+        return;
+    }
+    uint64_t hash = handle_keyed_hash(question->handle, worker->options.hub->key);
+    struct forward_job *job = find_job(forward, hash, question);
+    if (job != NULL) {
+        metrics_add(worker->options.metrics, METRIC_upstream_coalesced, 0, 1);
+        question->next = job->waiting;
+        job->waiting = question;
+        return;
+    }
+    job = job_new(forward, hash, question);
+    if (job == NULL) {
+        tell(question, STATUS_NO_MEMORY, BYTES_NONE);
+        return;
+    }
+    question->next = NULL;
+    job->waiting = question;
+    forward_walk(job);
+}
+
+void forward_send(struct worker *worker, struct forward_question *question)
+{
+    const struct forward_hub *hub = worker->options.hub;
+    uint64_t hash = handle_keyed_hash(question->handle, hub->key);
+    /* A worker that stops may be the last one: it asks for itself. */
+    struct worker *desk = worker->is_draining ? worker : hub->workers[(hash >> 32) % hub->count];
+    question->trip.opened = forward_on_question;
+    worker_post(desk, &question->trip);
+}
+
+/* --- exchanges -------------------------------------------------------------------------------- */
+
+struct forward_wait {
+    struct wait wait;
+    struct forward_question question;
+    uint8_t handle[HANDLE_EXPANDED_MAX];
+};
+
+static void wait_free(struct wait *wait)
+{
+    struct forward_wait *waiting = (struct forward_wait *)wait;
+    free(waiting->question.values);
+    free(waiting);
+}
+
+/* Where a name without home stands. */
+enum place { PLACE_OUTSIDE, PLACE_DELEGATED, PLACE_NOWHERE };
+
+static bool tells_service(const struct value *value)
+{
+    return value_is_public(value) && (bytes_equal_nocase(value->type, BYTES_LITERAL("HS_SITE")) ||
+                                      bytes_equal_nocase(value->type, BYTES_LITERAL("HS_SITE.6")) ||
+                                      bytes_equal_nocase(value->type, BYTES_LITERAL("HS_SERV")));
+}
+
+/* Does it tell a service, and is that another than ourselves? */
+static bool tells_other(struct exchange *x, struct bytes stored)
+{
+    struct value *values = NULL;
+    size_t count = 0;
+    bool tells = false;
+    struct wire_reader r = wire_read(stored);
+    if (value_list_decode(&r, x->scope->arena, &values, &count) != STATUS_OK) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (tells_service(&values[i])) {
+            tells = true;
+            if (bytes_equal(values[i].data, x->scope->generation->site)) {
+                return false;
+            }
+        }
+    }
+    return tells;
+}
+
+/* `out_found` is the prefix record where the place is DELEGATED; borrowed from the snapshot. */
+static enum place find_place(struct exchange *x, struct bytes handle, struct lookup *out_found)
+{
+    const struct upward *upward = x->scope->generation->upward;
+    struct bytes prefix = handle_governing_prefix(handle);
+    struct prefix_row row;
+    bool is_known = registry_get_prefix(x->scope->snapshot, prefix, &row) == STATUS_OK;
+    if (is_known && row.hosting != PREFIX_DELEGATED && row.state != PREFIX_UNHOMED) {
+        return PLACE_NOWHERE; /* stopped: it is ours, and it is silent */
+    }
+    enum status status = handle_is_prefix_record(handle)
+                             ? STATUS_NOT_RESPONSIBLE
+                             : lookup_record(x->scope->snapshot, prefix, out_found);
+    if (status == STATUS_NOT_RESPONSIBLE) {
+        return handle_is_under(prefix, upward->own_prefix) ? PLACE_NOWHERE : PLACE_OUTSIDE;
+    }
+    return status == STATUS_OK && tells_other(x, out_found->record.values) ? PLACE_DELEGATED
+                                                                           : PLACE_NOWHERE;
+}
+
+/* Is it resolved for this caller? OK, NOT_RESPONSIBLE, PENDING. */
+static enum status judge_caller(struct exchange *x)
+{
+    const struct generation *generation = x->scope->generation;
+    const struct upward *upward = generation->upward;
+    if ((x->message.header.flags & MESSAGE_RECURSIVE) == 0) {
+        return STATUS_NOT_RESPONSIBLE;
+    }
+    if (sources_trust(&x->peer, upward->networks, upward->network_count)) {
+        return STATUS_OK;
+    }
+    if (x->transport == EXCHANGE_UDP || !generation->settings->upstream_allow_authenticated ||
+        exchange_identity(x) == NULL) {
+        return STATUS_NOT_RESPONSIBLE;
+    }
+    enum status status = exchange_authenticate(x);
+    return status == STATUS_OK || status == STATUS_PENDING ? status : STATUS_NOT_RESPONSIBLE;
+}
+
+/* What is not resolved for the caller may be had where its prefix record says. */
+static enum status refer(struct exchange *x, const struct lookup *found, struct bytes *out_values)
+{
+    struct value *values = NULL;
+    size_t count = 0;
+    size_t kept = 0;
+    struct wire_reader r = wire_read(found->record.values);
+    if ((x->message.header.flags & MESSAGE_DO_NOT_REFER) != 0 ||
+        value_list_decode(&r, x->scope->arena, &values, &count) != STATUS_OK) {
+        return STATUS_NOT_RESPONSIBLE;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (tells_service(&values[i])) {
+            values[kept++] = values[i];
+        }
+    }
+    size_t size = value_list_encoded_len(values, kept);
+    uint8_t *room = arena_alloc(x->scope->arena, size);
+    if (kept == 0 || room == NULL) {
+        return STATUS_NOT_RESPONSIBLE;
+    }
+    struct wire_writer w = wire_write(room, size);
+    value_list_encode(&w, values, kept);
+    *out_values = wire_wrote(&w);
+    return STATUS_SERVICE_REFERRAL;
+}
+
+static enum status ask(struct exchange *x, struct bytes handle)
+{
+    struct worker *worker = x->scope->services->worker;
+    struct forward_wait *waiting = calloc(1, sizeof(*waiting));
+    if (waiting == NULL) {
+        return STATUS_SERVER_BUSY;
+    }
+    if (wait_begin(x, &waiting->wait, WAIT_FORWARD, wait_free) != STATUS_OK) {
+        free(waiting);
+        return STATUS_SERVER_BUSY;
+    }
+    memcpy(waiting->handle, handle.data, handle.len);
+    waiting->question = (struct forward_question){
+        .handle = bytes_of(waiting->handle, handle.len),
+        .recursion_count = (uint8_t)(x->message.header.recursion_count + 1),
+        .is_authoritative = (x->message.header.flags & (uint32_t)MESSAGE_AUTHORITATIVE) != 0,
+        .deadline_ms =
+            net_now_ms(worker->options.net) + x->scope->generation->settings->upstream_time,
+        .answered = &waiting->wait.mail,
+        .home = worker->mailbox,
+    };
+    forward_send(worker, &waiting->question);
+    return STATUS_PENDING;
+}
+
+static enum status take(const struct forward_wait *waiting, struct bytes *out_values)
+{
+    const struct forward_question *question = &waiting->question;
+    switch (question->status) {
+    case STATUS_OK:
+        *out_values = bytes_of(question->values, question->values_len);
+        return STATUS_OK;
+    case STATUS_TIMED_OUT:
+    case STATUS_UNREACHABLE:
+    case STATUS_CLOSED:
+        return STATUS_SERVER_BUSY; /* later it may be known: who asks may try again */
+    default:
+        return question->status;
+    }
+}
+
+enum status forward_find(struct exchange *x, struct bytes name, struct bytes *out_values)
+{
+    struct lookup found;
+    uint8_t room[HANDLE_EXPANDED_MAX];
+    struct bytes handle;
+    const struct wait *home = wait_result(x, WAIT_FORWARD);
+    if (home != NULL) {
+        return take((const struct forward_wait *)home, out_values);
+    }
+    if (wait_is_out(x, WAIT_FORWARD)) {
+        return STATUS_PENDING;
+    }
+    if (x->scope->services == NULL || x->scope->services->worker->forward == NULL ||
+        x->scope->generation->upward == NULL || handle_expand(name, room, &handle) != STATUS_OK) {
+        return STATUS_NOT_RESPONSIBLE;
+    }
+    const struct upward *upward = x->scope->generation->upward;
+    enum place place = find_place(x, handle, &found);
+    bool is_askable =
+        place == PLACE_DELEGATED || (place == PLACE_OUTSIDE && upward->service.count > 0);
+    if (!is_askable || upward_refuses(upward, handle)) {
+        return STATUS_NOT_RESPONSIBLE;
+    }
+    enum status status = judge_caller(x);
+    if (status == STATUS_NOT_RESPONSIBLE) {
+        metrics_add(x->scope->metrics, METRIC_upstream_refused, 0, 1);
+        return place == PLACE_DELEGATED ? refer(x, &found, out_values) : status;
+    }
+    if (status == STATUS_OK && x->message.header.recursion_count >= FORWARD_COUNT_MAX) {
+        return STATUS_RECURSION_TOO_HIGH;
+    }
+    return status == STATUS_OK ? ask(x, handle) : status;
+}
+
+/* --- the desk's life -------------------------------------------------------------------------- */
+
+enum status forward_new(struct worker *worker, struct forward **out_forward)
+{
+    struct forward *forward = calloc(1, sizeof(*forward));
+    if (forward == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    const struct upstream_options options = {
+        .net = worker->options.net,
+        .metrics = worker->options.metrics,
+        .pool = worker->options.pool,
+        .mailbox = worker->mailbox,
+        .random = worker->options.random,
+    };
+    forward->worker = worker;
+    enum status status = upstream_new(&options, &forward->upstream);
+    if (status == STATUS_OK) {
+        status = dns_new(worker->options.net, &forward->dns);
+    }
+    if (status != STATUS_OK) {
+        forward_free(forward);
+        return status;
+    }
+    *out_forward = forward;
+    return STATUS_OK;
+}
+
+void forward_close(struct forward *forward)
+{
+    if (forward == NULL) {
+        return;
+    }
+    forward->is_closed = true;
+    for (size_t i = 0; i < FORWARD_BUCKETS; i++) {
+        while (forward->buckets[i] != NULL) {
+            forward_finish(forward->buckets[i], STATUS_CLOSED, BYTES_NONE);
+        }
+    }
+}
+
+void forward_free(struct forward *forward)
+{
+    if (forward != NULL) {
+        upstream_free(forward->upstream);
+        dns_free(forward->dns);
+        free(forward);
+    }
+}
+
+bool forward_is_idle(const struct forward *forward)
+{
+    return forward == NULL || forward->job_count == 0;
+}

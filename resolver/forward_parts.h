@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the desk (forward.c) and the walk (forward_walk.c) share. Private to them.
+ */
+#pragma once
+
+#include "resolver/dns.h"
+#include "resolver/forward.h"
+#include "resolver/upstream.h"
+
+#define FORWARD_BUCKETS 1024
+
+enum forward_want {
+    WANT_SERVICE, /* of names under a prefix, from its record or where that points to */
+    WANT_PARENT,  /* of a derived prefix, from the record of the one above it */
+};
+
+/* One question on its way to other services. */
+struct forward_job {
+    struct forward *forward;
+    struct forward_job *next; /* of its bucket */
+    uint64_t hash;
+    uint8_t *name;
+    size_t name_len;
+    uint8_t recursion_count; /* as the question asked for; part of what it is known by */
+    bool is_authoritative;
+    int64_t deadline_ms;
+    struct forward_question *waiting;
+    bool is_over; /* answered, and no longer in the table */
+
+    /* the walk */
+    struct arena *arena;
+    struct service service;
+    bool is_upward;   /* the service is the top-level one */
+    bool was_renewed; /* the service was asked for once more, of primaries */
+    bool has_descended;
+    uint8_t hops; /* what was added to the count by referrals */
+    struct service_target targets[SERVICE_TARGETS_MAX];
+    size_t target_count;
+    struct upstream_call *call; /* NULL: none is under way */
+    struct dns_waiter dns;
+    enum forward_want want;
+    struct forward_question nested;
+    struct mail nested_mail;
+    bool is_nested_out;
+};
+
+struct forward {
+    struct worker *worker;
+    struct upstream *upstream;
+    struct dns *dns;
+    size_t job_count; /* those over, but not freed, too */
+    bool is_closed;
+    struct forward_job *buckets[FORWARD_BUCKETS];
+};
+
+/* Takes the job from where it is to its end, which is forward_finish. */
+void forward_walk(struct forward_job *job);
+/* Nothing of it is under way any more but a nested question. */
+void forward_walk_stop(struct forward_job *job);
+
+/* Tells all who wait. `values` (count ‖ values) are copied. The job is gone, or will be. */
+void forward_finish(struct forward_job *job, enum status status, struct bytes values);
+/* The nested question of a job that is over has come home. */
+void forward_job_free(struct forward_job *job);
+
+struct bytes forward_job_name(const struct forward_job *job);

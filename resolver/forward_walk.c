@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From a name to the service that answers for it, and its answer (protocol.md §8.1, §8.4).
+ *
+ * Names of prefixes are asked at the top-level service, all others at the service their prefix
+ * record tells: HS_SITE, HS_SITE.6, or the handle in HS_SERV. Referrals are followed. Whatever has
+ * to be known on the way is a question of its own with a count that is one higher, so that any
+ * circle ends when the count does, however many nodes it leads through.
+ */
+#include "protocol/opcode.h"
+#include "resolver/forward_parts.h"
+#include "resolver/lookup.h"
+#include "resolver/upward.h"
+#include "resolver/worker.h"
+
+#define BODY_ROOM (HANDLE_EXPANDED_MAX + 12)
+#define REFERRAL_CODES_SINCE ((struct message_version){2, 5}) /* before, 303 meant 7: §3.2 */
+
+static const struct upward *upward_of(const struct forward_job *job)
+{
+    return job->forward->worker->generation->upward;
+}
+
+static void fail(struct forward_job *job, enum status status)
+{
+    forward_finish(job, status, BYTES_NONE);
+}
+
+static void ask_service(struct forward_job *job);
+static void ask_upward(struct forward_job *job);
+
+/* --- nested questions ------------------------------------------------------------------------- */
+
+/* Asks for the record that tells a service; `handle` is copied. */
+static void want(struct forward_job *job, enum forward_want what, struct bytes handle,
+                 bool is_authoritative)
+{
+    struct worker *worker = job->forward->worker;
+    uint8_t *room = arena_alloc(job->arena, HANDLE_EXPANDED_MAX);
+    struct bytes expanded = BYTES_NONE;
+    if (room == NULL || handle_expand(handle, room, &expanded) != STATUS_OK) {
+        fail(job, room == NULL ? STATUS_NO_MEMORY : STATUS_ERROR);
+        return;
+    }
+    if (job->recursion_count + job->hops >= FORWARD_COUNT_MAX) {
+        fail(job, STATUS_RECURSION_TOO_HIGH);
+        return;
+    }
+    job->want = what;
+    job->is_nested_out = true;
+    job->nested = (struct forward_question){
+        .handle = expanded,
+        .recursion_count = (uint8_t)(job->recursion_count + job->hops + 1),
+        .is_authoritative = is_authoritative,
+        .deadline_ms = job->deadline_ms,
+        .answered = &job->nested_mail,
+        .home = worker->mailbox,
+    };
+    forward_send(worker, &job->nested);
+}
+
+static void want_prefix(struct forward_job *job, bool is_authoritative)
+{
+    uint8_t room[HANDLE_EXPANDED_MAX];
+    struct wire_writer w = wire_write(room, sizeof(room));
+    wire_put_raw(&w, BYTES_LITERAL("0.NA/"));
+    wire_put_raw(&w, handle_prefix(forward_job_name(job)));
+    want(job, WANT_SERVICE, wire_wrote(&w), is_authoritative);
+}
+
+/* The service in a record or a referral; asks it, or for the record that tells it. false: it tells
+ * none. */
+static bool use_values(struct forward_job *job, const struct value *values, size_t count,
+                       enum service_source source)
+{
+    struct service *service = &job->service;
+    if (service_read(values, count, source, job->arena, service) != STATUS_OK) {
+        fail(job, STATUS_NO_MEMORY);
+        return true;
+    }
+    if (service->count > 0) {
+        job->is_upward = false;
+        ask_service(job);
+        return true;
+    }
+    struct bytes alias = service_alias(values, count, source);
+    if (bytes_equal_nocase(alias, BYTES_LITERAL("0.NA/0.NA"))) {
+        ask_upward(job);
+    } else if (alias.len > 0) {
+        want(job, WANT_SERVICE, alias, false);
+    }
+    return alias.len > 0;
+}
+
+static void take_nested_values(struct forward_job *job)
+{
+    struct value *values = NULL;
+    size_t count = 0;
+    struct bytes kept =
+        arena_copy(job->arena, bytes_of(job->nested.values, job->nested.values_len));
+    struct wire_reader r = wire_read(kept);
+    if (value_list_decode(&r, job->arena, &values, &count) != STATUS_OK) {
+        fail(job, STATUS_ERROR);
+        return;
+    }
+    bool is_parent = job->want == WANT_PARENT;
+    if (is_parent && use_values(job, values, count, SERVICE_OF_PREFIXES)) {
+        return;
+    }
+    if (!use_values(job, values, count, SERVICE_OF_NAMES)) {
+        fail(job, is_parent ? STATUS_HANDLE_NOT_FOUND : STATUS_ERROR);
+    }
+}
+
+static void walk_on_nested(struct mail *mail, void *owner)
+{
+    struct forward_job *job =
+        (struct forward_job *)((char *)mail - offsetof(struct forward_job, nested_mail));
+    enum status status = job->nested.status;
+    (void)owner;
+    job->is_nested_out = false;
+    if (job->is_over) {
+        free(job->nested.values);
+        forward_job_free(job);
+        return;
+    }
+    if (status == STATUS_OK) {
+        uint8_t *values = job->nested.values;
+        take_nested_values(job);
+        free(values);
+        return;
+    }
+    bool is_absent = status == STATUS_VALUES_NOT_FOUND || job->want == WANT_PARENT;
+    fail(job, is_absent ? STATUS_HANDLE_NOT_FOUND : status);
+}
+
+/* --- answers ---------------------------------------------------------------------------------- */
+
+/* The public ones among them are the answer. */
+static void finish_with(struct forward_job *job, struct value *values, size_t count)
+{
+    size_t open = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (value_is_public(&values[i])) {
+            values[open++] = values[i];
+        }
+    }
+    size_t size = value_list_encoded_len(values, open);
+    uint8_t *room = arena_alloc(job->arena, size);
+    if (open == 0 || room == NULL) {
+        fail(job, open == 0 ? STATUS_VALUES_NOT_FOUND : STATUS_NO_MEMORY);
+        return;
+    }
+    struct wire_writer w = wire_write(room, size);
+    value_list_encode(&w, values, open);
+    forward_finish(job, STATUS_OK, wire_wrote(&w));
+}
+
+static void take_values(struct forward_job *job, struct bytes body)
+{
+    struct body_values decoded;
+    if (body_values_decode(body, job->arena, &decoded) != STATUS_OK ||
+        !bytes_equal_nocase(decoded.handle, forward_job_name(job))) {
+        fail(job, STATUS_ERROR);
+        return;
+    }
+    finish_with(job, decoded.values, decoded.count);
+}
+
+/* 302, and 303 for names of prefixes alone (§5.6). */
+static void follow(struct forward_job *job, struct bytes body, enum status code)
+{
+    struct body_referral referral;
+    struct bytes kept = arena_copy(job->arena, body);
+    bool is_prefix = handle_is_prefix_record(forward_job_name(job));
+    if (body_referral_decode(kept, job->arena, &referral) != STATUS_OK ||
+        (code == STATUS_PREFIX_REFERRAL && !is_prefix)) {
+        fail(job, STATUS_ERROR);
+        return;
+    }
+    metrics_add(job->forward->worker->options.metrics, METRIC_upstream_referrals, 0, 1);
+    job->hops++;
+    if (job->recursion_count + job->hops > FORWARD_COUNT_MAX) {
+        fail(job, STATUS_RECURSION_TOO_HIGH);
+        return;
+    }
+    if (referral.count == 0 && referral.handle.len > 0) {
+        want(job, code == STATUS_PREFIX_REFERRAL ? WANT_PARENT : WANT_SERVICE, referral.handle,
+             false);
+        return;
+    }
+    bool is_followed = code == STATUS_PREFIX_REFERRAL &&
+                       use_values(job, referral.values, referral.count, SERVICE_OF_PREFIXES);
+    if (!is_followed && !use_values(job, referral.values, referral.count, SERVICE_OF_NAMES)) {
+        fail(job, STATUS_ERROR);
+    }
+}
+
+/* The top-level service does not know a derived prefix: who holds the one above it may. */
+static bool descend(struct forward_job *job)
+{
+    struct bytes name = forward_job_name(job);
+    struct bytes parent = handle_is_prefix_record(name)
+                              ? handle_parent_prefix(handle_governing_prefix(name))
+                              : BYTES_NONE;
+    if (!job->is_upward || job->has_descended || handle_parent_prefix(parent).len == 0) {
+        return false;
+    }
+    uint8_t room[HANDLE_EXPANDED_MAX];
+    struct wire_writer w = wire_write(room, sizeof(room));
+    wire_put_raw(&w, BYTES_LITERAL("0.NA/"));
+    wire_put_raw(&w, parent);
+    job->has_descended = true;
+    want(job, WANT_PARENT, wire_wrote(&w), false);
+    return true;
+}
+
+static enum status code_of(const struct message *answer)
+{
+    enum status code = status_of_wire_code(answer->header.response_code);
+    bool is_old = message_version_compare(answer->envelope.version, REFERRAL_CODES_SINCE) < 0;
+    return is_old && code == STATUS_PREFIX_REFERRAL ? STATUS_SERVER_BACKUP : code;
+}
+
+static void walk_on_answer(void *context, enum status status, const struct upstream_answer *answer)
+{
+    struct forward_job *job = context;
+    job->call = NULL;
+    if (status != STATUS_OK) {
+        fail(job, status);
+        return;
+    }
+    enum status code = code_of(answer->message);
+    switch (code) {
+    case STATUS_OK:
+        take_values(job, answer->body);
+        break;
+    case STATUS_SERVICE_REFERRAL:
+    case STATUS_PREFIX_REFERRAL:
+        follow(job, answer->body, code);
+        break;
+    case STATUS_HANDLE_NOT_FOUND:
+        if (!descend(job)) {
+            fail(job, code);
+        }
+        break;
+    case STATUS_NOT_RESPONSIBLE:
+    case STATUS_SITE_INFO_OUT_OF_DATE:
+        if (job->is_upward || job->was_renewed || job->hops > 0) {
+            fail(job, STATUS_ERROR);
+        } else {
+            job->was_renewed = true;
+            want_prefix(job, true);
+        }
+        break;
+    default:
+        fail(job, code);
+        break;
+    }
+}
+
+/* --- asking ----------------------------------------------------------------------------------- */
+
+static struct upstream_limits limits_of(const struct worker *worker)
+{
+    const struct settings *settings = worker->generation->settings;
+    size_t workers = worker->options.worker_count > 0 ? worker->options.worker_count : 1;
+    size_t questions = (size_t)settings->upstream_questions / workers;
+    size_t per_server = (size_t)settings->upstream_per_server / workers;
+    return (struct upstream_limits){
+        .questions = questions > 0 ? questions : 1,
+        .per_server = per_server > 0 ? per_server : 1,
+        .hold_max_ms = settings->upstream_hold_max,
+        .verifies = settings->upstream_verify,
+    };
+}
+
+static void send(struct forward_job *job)
+{
+    struct worker *worker = job->forward->worker;
+    uint8_t room[BODY_ROOM];
+    struct wire_writer w = wire_write(room, sizeof(room));
+    const struct body_resolution body = {.handle = forward_job_name(job)};
+    body_resolution_encode(&w, &body);
+    /* The top-level service may ask others for us; who is responsible has nobody to ask. */
+    uint32_t flags = MESSAGE_PUBLIC_ONLY | (job->is_upward ? (uint32_t)MESSAGE_RECURSIVE : 0);
+    const struct upstream_question question = {
+        .opcode = OPCODE_RESOLUTION,
+        .flags = job->is_authoritative ? flags | (uint32_t)MESSAGE_AUTHORITATIVE : flags,
+        .recursion_count = (uint8_t)(job->recursion_count + job->hops),
+        .body = wire_wrote(&w),
+        .targets = job->targets,
+        .target_count = job->target_count,
+        .time_ms = job->deadline_ms - net_now_ms(worker->options.net),
+        .limits = limits_of(worker),
+    };
+    enum status status = question.time_ms <= 0 ? STATUS_TIMED_OUT
+                                               : upstream_ask(job->forward->upstream, &question,
+                                                              walk_on_answer, job, &job->call);
+    if (status != STATUS_OK) {
+        fail(job, status);
+    }
+}
+
+/* Puts addresses in place of host names. PENDING: none is known yet. */
+static enum status place_hosts(struct forward_job *job, const struct service_target *targets,
+                               size_t count)
+{
+    enum status status = STATUS_UNREACHABLE;
+    for (size_t i = 0; i < count; i++) {
+        struct net_address addresses[DNS_ADDRESSES_MAX];
+        size_t found = 1;
+        addresses[0] = targets[i].address;
+        if (targets[i].host.len > 0) {
+            enum status known = dns_find(job->forward->dns, targets[i].host, addresses, &found);
+            status = known == STATUS_PENDING ? STATUS_PENDING : status;
+            found = known == STATUS_OK ? found : 0;
+        }
+        for (size_t a = 0; a < found && job->target_count < SERVICE_TARGETS_MAX; a++) {
+            struct service_target *to = &job->targets[job->target_count++];
+            *to = targets[i];
+            to->host = BYTES_NONE;
+            to->address = addresses[a];
+            to->address.port = targets[i].address.port;
+        }
+    }
+    return job->target_count > 0 ? STATUS_OK : status;
+}
+
+static void walk_on_dns(void *context)
+{
+    ask_service(context);
+}
+
+static void ask_service(struct forward_job *job)
+{
+    struct service_target targets[SERVICE_TARGETS_MAX];
+    const struct service_need need = {
+        .handle = forward_job_name(job),
+        .is_primary_only = job->is_authoritative,
+    };
+    struct forward *forward = job->forward;
+    size_t count = service_targets(&job->service, &need, upstream_cost, forward->upstream, targets);
+    job->target_count = 0;
+    enum status status = place_hosts(job, targets, count);
+    if (status == STATUS_OK) {
+        send(job);
+    } else if (status == STATUS_PENDING &&
+               job->deadline_ms > net_now_ms(forward->worker->options.net)) {
+        job->dns.called = walk_on_dns;
+        job->dns.context = job;
+        dns_wait(forward->dns, &job->dns);
+    } else {
+        fail(job, status == STATUS_PENDING ? STATUS_TIMED_OUT : status);
+    }
+}
+
+/* The sites, keys and names of a generation may go while the job lives. */
+static bool copy_service(struct forward_job *job, const struct service *from)
+{
+    job->service.count = 0;
+    for (size_t i = 0; i < from->count; i++) {
+        const struct site *site = &from->sites[i];
+        uint8_t *room = arena_alloc(job->arena, MESSAGE_MAX / 4);
+        if (room == NULL) {
+            return job->service.count > 0;
+        }
+        struct wire_writer w = wire_write(room, MESSAGE_MAX / 4);
+        site_encode(&w, site);
+        struct site *to = &job->service.sites[job->service.count];
+        if (site_decode(wire_wrote(&w), job->arena, to) == STATUS_OK) {
+            job->service.count++;
+        }
+    }
+    return job->service.count > 0;
+}
+
+static void ask_upward(struct forward_job *job)
+{
+    const struct upward *upward = upward_of(job);
+    struct bytes prefix = handle_governing_prefix(forward_job_name(job));
+    if (upward == NULL || upward->service.count == 0 ||
+        handle_is_under(prefix, upward->own_prefix)) {
+        fail(job, STATUS_NOT_RESPONSIBLE);
+        return;
+    }
+    if (!copy_service(job, &upward->service)) {
+        fail(job, STATUS_NO_MEMORY);
+        return;
+    }
+    job->is_upward = true;
+    ask_service(job);
+}
+
+/* What is homed here is not asked for anywhere. true: that was the end. */
+static bool answer_here(struct forward_job *job)
+{
+    struct exchange_scope scope;
+    struct lookup found;
+    struct worker *worker = job->forward->worker;
+    if (!worker_begin(worker, &scope)) {
+        fail(job, STATUS_SERVER_BUSY);
+        return true;
+    }
+    enum status status = lookup_record(scope.snapshot, forward_job_name(job), &found);
+    struct bytes kept =
+        status == STATUS_OK ? arena_copy(job->arena, found.record.values) : BYTES_NONE;
+    worker_rest(worker);
+    if (status == STATUS_NOT_RESPONSIBLE) {
+        return false;
+    }
+    struct value *values = NULL;
+    size_t count = 0;
+    struct wire_reader r = wire_read(kept);
+    if (status == STATUS_OK) {
+        status = value_list_decode(&r, job->arena, &values, &count);
+    }
+    if (status == STATUS_OK) {
+        finish_with(job, values, count);
+    } else {
+        fail(job, status);
+    }
+    return true;
+}
+
+static bool starts_at_root(struct bytes name)
+{
+    return bytes_start_with(name, BYTES_LITERAL("0.")) ||
+           bytes_start_with(name, BYTES_LITERAL("0/"));
+}
+
+void forward_walk(struct forward_job *job)
+{
+    job->nested_mail.opened = walk_on_nested;
+    if (job->recursion_count > FORWARD_COUNT_MAX) {
+        fail(job, STATUS_RECURSION_TOO_HIGH);
+    } else if (answer_here(job)) {
+        return;
+    } else if (starts_at_root(forward_job_name(job))) {
+        ask_upward(job);
+    } else {
+        want_prefix(job, false);
+    }
+}
+
+void forward_walk_stop(struct forward_job *job)
+{
+    if (job->call != NULL) {
+        upstream_cancel(job->call);
+        job->call = NULL;
+    }
+    dns_forget(job->forward->dns, &job->dns);
+}
