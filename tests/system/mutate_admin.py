@@ -189,11 +189,10 @@ class Attack:
         if len(self.wrong) < 20:
             self.wrong.append("%s: %s" % (fault, packet[:700].hex()))
 
-    def judge(self, kind, answers, packet, may_write=False):
+    def judge(self, kind, answers, packet, may_write=False, client=None):
         for answer in answers:
             if answer[2] & sc.ENCRYPTED:
-                self.codes["encrypted"] += 1
-                continue
+                answer = client.decrypt(answer)
             message = wire.Message(answer)
             self.codes[message.code] += 1
             if message.code == 1 and message.opcode in WRITES and not may_write:
@@ -300,7 +299,7 @@ class Attack:
                 return True  # of the envelope little is signed; let it be
             return not is_encrypted and body_of(p) == body_of(packet)
         altered = self.mutator.alter(packet, is_same)
-        self.judge("sealed", self.tell(altered), altered)
+        self.judge("sealed", self.tell(altered), altered, client=client)
 
     def in_session(self):
         client = self.session_of(self.stranger)
@@ -312,7 +311,7 @@ class Attack:
             altered = client.mac(altered, client.counter)
         if self.random.random() < 0.5:
             altered = client.encrypt(altered)
-        self.judge("session", self.tell(altered), altered)
+        self.judge("session", self.tell(altered), altered, client=client)
 
     def set_up(self):
         key = self.random.choice((
@@ -399,11 +398,11 @@ class Attack:
             for packet in order:
                 self.sent["replay"] += 1
                 fresh = [a for a in self.tell(packet) if a[20:] not in done]
-                self.judge("replay", fresh, packet)
+                self.judge("replay", fresh, packet, client=session)
                 fresh = bytearray(packet)
                 fresh[8:12] = self.random.randbytes(4)  # looks like another request
                 self.sent["replay"] += 1
-                self.judge("replay", self.tell(bytes(fresh)), packet)
+                self.judge("replay", self.tell(bytes(fresh)), packet, client=session)
         if wire.Message(self.tell(wire.resolve(name))[0]).code != 100:
             self.say("replay: what was deleted is there again", b"")
         session.close()

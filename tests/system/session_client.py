@@ -153,10 +153,12 @@ class SessionClient(adm.Client):
 
     def receive(self):
         head = wire.read_exactly(self.socket, 20)
-        rest = wire.read_exactly(self.socket, int.from_bytes(head[16:20], "big"))
-        if head[2] & ENCRYPTED:
-            rest = LIBCRYPTO.aes(self.session_key[:16], rest[:16], rest[16:], 0)
-        return wire.Message(resized(head + rest))
+        packet = head + wire.read_exactly(self.socket, int.from_bytes(head[16:20], "big"))
+        return wire.Message(self.decrypt(packet) if head[2] & ENCRYPTED else packet)
+
+    def decrypt(self, packet):
+        return resized(packet[:20] + LIBCRYPTO.aes(self.session_key[:16], packet[20:36],
+                                                   packet[36:], 0))
 
     def in_session(self, opcode, body, flags=wire.PLAIN, is_encrypted=False):
         """The answer; a challenge in between is answered."""

@@ -21,7 +21,7 @@ import test_mutated
 MESSAGES = int(os.environ.get("GUANTONG_MUTATED_ADMIN", "1000"))
 SEED = os.environ.get("GUANTONG_MUTATED_SEED", "1")
 SANDBOX = mutate_admin.SANDBOX
-GROWTH_MAX_KB = 8192  # of memory that is no file's, after the first tenth
+GROWTH_MAX_KB = 8192  # of memory that is no file's, after a first part
 BOUNDS = {"sessions": 64, "challenges": 256, "repeated_bytes": "1M"}  # of what grows by design
 
 
@@ -79,7 +79,7 @@ class MutatedAdministration(base.Administered):
         node = self.serving()
         before, homed = self.kept(node), self.prefixes(node)
         self.assertEqual(len(before), 4)
-        self.mutate(node, max(200, MESSAGES // 10), "w" + SEED)
+        self.mutate(node, max(1000, MESSAGES // 10), "w" + SEED)
         pid = node.daemon.pid
         anonymous = anonymous_kb(pid)
         report = self.mutate(node, MESSAGES, SEED)
