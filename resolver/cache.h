@@ -27,7 +27,7 @@ enum cache_kind {
     CACHE_SITES = 2,   /* where the service of a prefix runs: values of 0.NA/<prefix> */
 };
 
-/* Named by prefix ("CACHE_FLAG_OWN << n" is for callers to define). */
+/* From CACHE_FLAG_OWN on they are the callers'. */
 enum cache_flag {
     CACHE_VERIFIED = 1,  /* the answer's signature was checked and is good */
     CACHE_CERTIFIED = 2, /* the question had asked for a signature */
@@ -62,6 +62,10 @@ struct cache_entry {
 enum cache_state cache_get(struct cache_reader *reader, const struct cache_question *question,
                            int64_t now_ms, struct cache_entry *out_entry);
 
+/* The same when nobody answers: what is told then leaves marked, and is counted as such. */
+enum cache_state cache_get_stale(struct cache_reader *reader, const struct cache_question *question,
+                                 int64_t now_ms, struct cache_entry *out_entry);
+
 /* What was answered to `question`, asked with PO and without AT. */
 struct cache_answer {
     uint32_t code;       /* 1, 100, 200; others are not kept */
@@ -71,9 +75,10 @@ struct cache_answer {
     int64_t fetched_ms;
 };
 
-/* Copied; seen by others a moment later. OK; NOT_SUPPORTED: not to be kept (another code, private
- * or malformed values, no time left, a fresh verified entry is there and this one is not);
- * SERVER_BUSY: dropped, the queue is full; CLOSED: there is no cache. */
+/* Copied; seen by others a moment later. Does not take the place of a fresh verified answer, unless
+ * it is verified. OK; NOT_SUPPORTED: not to be kept (another code, private or malformed values,
+ * over 64 KiB, no time left); SERVER_BUSY: dropped, the queue is full; CLOSED: there is no cache.
+ */
 enum status cache_put(struct cache_reader *reader, const struct cache_question *question,
                       const struct cache_answer *answer);
 
@@ -104,8 +109,9 @@ struct cache_limits {
 };
 
 struct cache_options {
-    const char *path;   /* the directory, made when missing */
-    uint64_t max_bytes; /* of the file; 0: no cache */
+    const char *path;     /* the directory, made when missing */
+    uint64_t max_bytes;   /* of the file; 0: no cache, and none is left there */
+    uint64_t spare_bytes; /* of the disk, which the file does not grow into */
     struct cache_limits limits;
     const char *boot_id; /* NULL: the kernel's. Entries of another boot are discarded */
     int64_t now_ms;
@@ -113,8 +119,9 @@ struct cache_options {
     struct log *log;           /* may be NULL */
 };
 
-/* Starts the cache thread. What lies there is kept when it is of this boot and sound, else made
- * anew. `*out_cache` is NULL with max_bytes 0. A failure need not stop anybody: serve without. */
+/* Starts the cache thread, which opens the store: what lies there is kept when it is of this boot
+ * and sound, else made anew; until then nothing is found. `*out_cache` is NULL with max_bytes 0. A
+ * failure need not stop anybody: serve without. NO_MEMORY, SYSTEM, BAD_SETTING. */
 enum status cache_open(const struct cache_options *options, struct cache **out_cache,
                        struct fault *fault);
 

@@ -15,12 +15,13 @@
 
 #define CACHE_LINE 64
 
-enum label { LABEL_NONE, LABEL_TRANSPORT, LABEL_OPCODE, LABEL_CODE };
+enum label { LABEL_NONE, LABEL_TRANSPORT, LABEL_OPCODE, LABEL_CODE, LABEL_CACHE };
 
 /* How many values a label has; the opcode label's last one is "unknown". */
 enum label_count {
     LABEL_COUNT_NONE = 1,
     LABEL_COUNT_TRANSPORT = 3,
+    LABEL_COUNT_CACHE = 4,
     LABEL_COUNT_OPCODE = 1
 #define OPCODE(name, number, effect, transports, handler) +1
 #include "protocol/opcode.def"
@@ -70,6 +71,7 @@ static const char *const label_keys[] = {
     [LABEL_TRANSPORT] = "transport",
     [LABEL_OPCODE] = "operation",
     [LABEL_CODE] = "code",
+    [LABEL_CACHE] = "kind",
 };
 
 static const struct {
@@ -174,6 +176,7 @@ const char *metrics_label_name(enum metric metric, unsigned label)
 {
     assert(label < rows[metric].label_count);
     static const char *const transports[LABEL_COUNT_TRANSPORT] = {"udp", "tcp", "tls"};
+    static const char *const kinds[LABEL_COUNT_CACHE] = {"record", "part", "negative", "sites"};
     switch (rows[metric].label) {
     case LABEL_TRANSPORT:
         return transports[label];
@@ -181,6 +184,8 @@ const char *metrics_label_name(enum metric metric, unsigned label)
         return opcodes[label].name;
     case LABEL_CODE:
         return code_names[label];
+    case LABEL_CACHE:
+        return kinds[label];
     case LABEL_NONE:
     default:
         return "";
