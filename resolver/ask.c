@@ -450,3 +450,8 @@ void ask_cancel(struct ask *ask)
 {
     ask_free(ask);
 }
+
+const struct ask_figures *ask_figures_of(const struct ask *ask)
+{
+    return &ask->figures;
+}

@@ -56,3 +56,6 @@ typedef void ask_done(void *context, enum status status, struct bytes answer,
 enum status ask_start(struct net *net, const struct ask_options *options, struct bytes request,
                       ask_done *done, void *context, struct ask **out_ask);
 void ask_cancel(struct ask *ask); /* `done` is not called any more */
+
+/* What happened so far; of one that was not told yet. */
+const struct ask_figures *ask_figures_of(const struct ask *ask);

@@ -110,6 +110,7 @@ static void drop_tries(struct upstream_call *call, bool has_failed)
         }
         int64_t waited_ms = now_ms - try->started_ms;
         struct server_health *health = health_of(try);
+        count(call, METRIC_upstream_discarded, ask_figures_of(try->ask)->discarded);
         ask_cancel(try->ask);
         try->ask = NULL;
         if (health != NULL && has_failed && waited_ms >= PATIENCE_MAX_MS) {

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Names of other nodes, asked for at scripted servers: who is asked, what is believed, how long is
+ * waited, and how often.
+ */
+#include "tests/scenario/scene_upstream.h"
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, upstream_open, upstream_close)
+#define NAME "88.2/x"
+
+static const char verifying[] = UPSTREAM_YAML "  verify: yes\n";
+
+static int open_verifying(void **state)
+{
+    return upstream_open_with(state, verifying);
+}
+
+/* Asks over TCP; the code once `wait_ms` have passed, 0: none yet. */
+static uint32_t ask_count(struct upstream_scene *up, const char *handle, uint8_t count,
+                          int64_t wait_ms)
+{
+    struct scene *scene = up->scene;
+    struct scene_tcp *tcp = scene_tcp_open(scene);
+    struct bytes packet = scene_request(scene, handle, 0, 5);
+    scene->store.request[MESSAGE_ENVELOPE_LEN + 14] = count;
+    assert_int_equal(scene_tcp_send(tcp, packet), packet.len);
+    fake_world_run(scene->world);
+    fake_world_advance(scene->world, wait_ms);
+    struct bytes answer = scene_tcp_next(tcp);
+    uint32_t code = answer.len == 0 ? 0 : scene_code(answer, 5);
+    scene_tcp_close(tcp);
+    fake_world_run(scene->world);
+    return code;
+}
+
+static uint32_t ask(struct upstream_scene *up, const char *handle, int64_t wait_ms)
+{
+    return ask_count(up, handle, 0, wait_ms);
+}
+
+static void name_of_another_node_is_found_through_its_prefix(void **state)
+{
+    struct upstream_scene *up = *state;
+    assert_int_equal(ask(up, NAME, 0), 1);
+    assert_int_equal(upstream_questions_of(up, TOP), 1);
+    assert_int_equal(upstream_questions_of(up, FIRST) + upstream_questions_of(up, SECOND), 1);
+    assert_int_equal(up->peers[TOP].last_count, 2);
+    const struct peer *asked = &up->peers[upstream_questions_of(up, FIRST) == 1 ? FIRST : SECOND];
+    assert_int_equal(asked->last_count, 1);
+    assert_int_equal(asked->last_flags, MESSAGE_PUBLIC_ONLY | MESSAGE_REQUEST_DIGEST);
+}
+
+static void name_that_is_not_there_is_not_found(void **state)
+{
+    assert_int_equal(ask(*state, "88.2/0", 0), 100);
+}
+
+static void values_not_for_all_are_not_relayed(void **state)
+{
+    struct upstream_scene *up = *state;
+    struct scene *scene = up->scene;
+    struct scene_tcp *tcp = scene_tcp_open(scene);
+    struct message message;
+    struct body_values values;
+    struct bytes packet = scene_request(scene, NAME, 0, 5);
+    assert_int_equal(scene_tcp_send(tcp, packet), packet.len);
+    fake_world_run(scene->world);
+    assert_int_equal(message_decode(scene_tcp_next(tcp), &message), STATUS_OK);
+    assert_int_equal(message.header.flags & (uint32_t)MESSAGE_AUTHORITATIVE, 0);
+    assert_int_equal(body_values_decode(message.body, scene->kept, &values), STATUS_OK);
+    assert_int_equal(values.count, 2);
+    scene_tcp_close(tcp);
+}
+
+static void lost_datagrams_are_sent_again(void **state)
+{
+    struct upstream_scene *up = *state;
+    const enum fake_fate fates[] = {FAKE_LOSE};
+    fake_world_fates(up->scene->world, fates, 1);
+    assert_int_equal(ask(up, NAME, 2000), 1);
+}
+
+static void server_that_is_silent_over_udp_is_asked_over_tcp(void **state)
+{
+    struct upstream_scene *up = *state;
+    up->peers[TOP].mode = PEER_DEAD_UDP;
+    assert_int_equal(ask(up, NAME, 3000), 1);
+}
+
+static void mirror_answers_while_the_primary_is_silent(void **state)
+{
+    struct upstream_scene *up = *state;
+    up->peers[FIRST].mode = PEER_MUTE;
+    assert_int_equal(ask(up, NAME, 2000), 1);
+    up->peers[FIRST].mode = PEER_ANSWERS;
+    up->peers[SECOND].mode = PEER_MUTE;
+    assert_int_equal(ask(up, "88.22/x", 2000), 1);
+}
+
+static void mirror_answers_while_the_primary_is_busy(void **state)
+{
+    struct upstream_scene *up = *state;
+    up->peers[FIRST].mode = PEER_BUSY;
+    assert_int_equal(ask(up, NAME, 100), 1);
+    up->peers[SECOND].mode = PEER_BUSY;
+    assert_int_equal(ask(up, "88.22/x", 1000), 3);
+}
+
+static void budget_ends_what_nobody_answers(void **state)
+{
+    struct upstream_scene *up = *state;
+    up->peers[TOP].mode = PEER_MUTE;
+    assert_int_equal(ask(up, NAME, 3800), 0);
+    fake_world_advance(up->scene->world, 1000);
+    up->peers[TOP].mode = PEER_ANSWERS;
+    fake_world_advance(up->scene->world, 5000);
+    assert_int_equal(ask(up, NAME, 4500), 1);
+    assert_int_equal(scene_count(up->scene, METRIC_upstream_under_way), 0);
+}
+
+static void believes_nothing(struct upstream_scene *up, enum peer_mode mode)
+{
+    up->peers[TOP].mode = mode;
+    assert_int_equal(ask(up, NAME, 4500), 3);
+    assert_int_equal(upstream_questions_of(up, FIRST) + upstream_questions_of(up, SECOND), 0);
+    assert_true(scene_count(up->scene, METRIC_upstream_discarded) > 0);
+}
+
+static void answers_with_another_id_are_not_believed(void **state)
+{
+    believes_nothing(*state, PEER_WRONG_ID);
+}
+
+static void answers_to_another_question_are_not_believed(void **state)
+{
+    believes_nothing(*state, PEER_WRONG_DIGEST);
+}
+
+static void answers_from_elsewhere_over_udp_are_passed_over(void **state)
+{
+    struct upstream_scene *up = *state;
+    up->peers[TOP].mode = PEER_WRONG_SOURCE;
+    assert_int_equal(ask(up, NAME, 4500), 1); /* over TCP */
+    assert_true(scene_count(up->scene, METRIC_upstream_discarded) > 0);
+}
+
+static void answer_about_another_name_is_an_error(void **state)
+{
+    struct upstream_scene *up = *state;
+    up->peers[FIRST].mode = PEER_WRONG_NAME;
+    up->peers[SECOND].mode = PEER_WRONG_NAME;
+    assert_int_equal(ask(up, NAME, 4500), 2);
+}
+
+static void forged_answer_does_not_end_the_waiting(void **state)
+{
+    struct upstream_scene *up = *state;
+    struct scene *scene = up->scene;
+    up->peers[TOP].mode = PEER_MUTE;
+    struct scene_tcp *tcp = scene_tcp_open(scene);
+    struct bytes packet = scene_request(scene, NAME, 0, 5);
+    assert_int_equal(scene_tcp_send(tcp, packet), packet.len);
+    fake_world_run(scene->world);
+    assert_int_equal(upstream_questions_of(up, TOP), 1);
+    uint16_t port = up->peers[TOP].last_port;
+    for (uint32_t guess = 1; guess < 200; guess++) { /* from the right source to the right port */
+        uint8_t forged[64] = {2, 11, 2, 11};
+        wire_store_u32(forged + 8, guess);
+        wire_store_u32(forged + 16, 28);
+        struct net_datagram out = {.data = forged, .len = 48, .peer = scene->address};
+        out.peer.port = port;
+        (void)net_udp_send(up->peers[TOP].udp, &out, 1);
+    }
+    up->peers[TOP].mode = PEER_ANSWERS;
+    fake_world_run(scene->world);
+    assert_int_equal(scene_tcp_next(tcp).len, 0);
+    fake_world_advance(scene->world, 1000);
+    assert_int_equal(scene_code(scene_tcp_next(tcp), 5), 1);
+    assert_int_equal(scene_count(scene, METRIC_upstream_discarded), 199);
+    scene_tcp_close(tcp);
+}
+
+static void ids_do_not_tell_the_next_one(void **state)
+{
+    struct upstream_scene *up = *state;
+    uint32_t ids[8];
+    for (size_t i = 0; i < 8; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof(name), "0.NA/88.2%zu", i);
+        assert_int_equal(ask(up, name, 0), 1);
+        ids[i] = up->peers[TOP].last_id;
+        for (size_t j = 0; j < i; j++) {
+            assert_int_not_equal(ids[i] - ids[j], i - j);
+        }
+    }
+}
+
+static void unsigned_answers_are_not_believed_where_a_key_is_told(void **state)
+{
+    struct upstream_scene *up = *state;
+    up->has_key = true;
+    up->peers[SECOND].mode = PEER_MUTE; /* whose site tells none */
+    assert_int_equal(ask(up, NAME, 4500), 3);
+    assert_true(upstream_questions_of(up, FIRST) > 0);
+    assert_int_not_equal(up->peers[FIRST].last_flags & MESSAGE_CERTIFIED, 0);
+}
+
+/* --- circles and storms ----------------------------------------------------------------------- */
+
+static void referral_to_itself_ends(void **state)
+{
+    struct upstream_scene *up = *state;
+    up->peers[FIRST].mode = PEER_REFERS_TO_ITSELF;
+    up->peers[SECOND].mode = PEER_REFERS_TO_ITSELF;
+    assert_int_equal(ask(up, NAME, 4500), 6);
+    assert_true(upstream_questions_of(up, FIRST) <= FORWARD_COUNT_MAX);
+}
+
+static void referrals_to_ever_new_names_end(void **state)
+{
+    struct upstream_scene *up = *state;
+    up->peers[FIRST].mode = PEER_TELLS_OTHERS;
+    up->peers[SECOND].mode = PEER_TELLS_OTHERS;
+    assert_int_equal(ask(up, NAME, 4500), 6);
+    unsigned all = upstream_questions_of(up, TOP) + upstream_questions_of(up, FIRST) +
+                   upstream_questions_of(up, SECOND);
+    assert_true(all <= 4 * FORWARD_COUNT_MAX);
+}
+
+static void service_handle_that_needs_itself_ends(void **state)
+{
+    assert_int_equal(ask(*state, "88.3/x", 4500), 6);
+}
+
+static void high_recursion_count_is_refused_before_anything_is_asked(void **state)
+{
+    struct upstream_scene *up = *state;
+    assert_int_equal(ask_count(up, NAME, 10, 0), 6);
+    assert_int_equal(ask_count(up, NAME, 200, 0), 6);
+    assert_int_equal(ask_count(up, "88.1000/a", 200, 0), 1);
+    assert_int_equal(upstream_questions_of(up, TOP), 0);
+}
+
+static void site_that_says_it_is_not_responsible_is_looked_up_once_more(void **state)
+{
+    struct upstream_scene *up = *state;
+    up->peers[FIRST].mode = PEER_NOT_RESPONSIBLE;
+    up->peers[SECOND].mode = PEER_NOT_RESPONSIBLE;
+    assert_int_equal(ask(up, NAME, 4500), 2);
+    assert_int_equal(upstream_questions_of(up, TOP), 2);
+    assert_int_not_equal(up->peers[TOP].last_flags & (uint32_t)MESSAGE_AUTHORITATIVE, 0);
+}
+
+/* --- policy ----------------------------------------------------------------------------------- */
+
+static void own_and_refused_prefixes_are_never_asked_about(void **state)
+{
+    struct upstream_scene *up = *state;
+    assert_int_equal(ask(up, "88.1.9/x", 0), 301);
+    assert_int_equal(ask(up, "0.NA/88.1.9", 0), 301);
+    assert_int_equal(ask(up, "88.66/x", 0), 301);
+    assert_int_equal(ask(up, "88.66.1/x", 0), 301);
+    assert_int_equal(upstream_questions_of(up, TOP), 0);
+}
+
+static void strangers_are_not_served(void **state)
+{
+    struct upstream_scene *up = *state;
+    up->upward->network_count = 0;
+    assert_int_equal(ask(up, NAME, 0), 301);
+    assert_int_equal(upstream_questions_of(up, TOP), 0);
+    assert_int_equal(scene_count(up->scene, METRIC_upstream_refused), 1);
+}
+
+/* --- a top node that dies --------------------------------------------------------------------- */
+
+static void dead_top_node_is_not_hammered_and_is_found_again(void **state)
+{
+    struct upstream_scene *up = *state;
+    struct scene *scene = up->scene;
+    up->peers[TOP].mode = PEER_MUTE;
+    for (unsigned second = 0; second < 3600; second++) {
+        char name[32];
+        (void)snprintf(name, sizeof(name), "88.2/dead-%u", second % 100);
+        struct scene_udp *udp = scene_udp_open(scene);
+        scene_udp_send(scene, udp, scene_request(scene, name, 0, second + 1));
+        fake_world_run(scene->world);
+        fake_world_advance(scene->world, 1000);
+        scene_udp_close(udp);
+    }
+    /* Each of the workers tries UDP and TCP twice a minute or so, up to three datagrams each. */
+    assert_true(upstream_questions_of(up, TOP) < 60 * 2 * WORKERS * 4);
+    assert_true(upstream_questions_of(up, TOP) > 60);
+    fake_world_advance(scene->world, 10000);
+    assert_int_equal(scene_count(scene, METRIC_upstream_under_way), 0);
+    assert_int_equal(scene_count(scene, METRIC_parked), 0);
+    up->peers[TOP].mode = PEER_ANSWERS;
+    fake_world_advance(scene->world, 40000);
+    assert_int_equal(ask(up, NAME, 1000), 1);
+}
+
+/* --- one question for all ----------------------------------------------------------------------
+ */
+
+#define SOCKETS 200
+#define REQUESTS 10000
+
+static void ten_thousand_exchanges_ask_once(void **state)
+{
+    struct upstream_scene *up = *state;
+    struct scene *scene = up->scene;
+    struct scene_udp *sockets[SOCKETS];
+    const enum fake_fate no_fates[] = {FAKE_DELIVER};
+    fake_world_fates(scene->world, no_fates, 0);
+    up->peers[TOP].mode = PEER_MUTE; /* until all have asked */
+    for (size_t i = 0; i < SOCKETS; i++) {
+        sockets[i] = scene_udp_open(scene);
+    }
+    for (uint32_t i = 0; i < REQUESTS; i++) {
+        scene_udp_send(scene, sockets[i % SOCKETS], scene_request(scene, NAME, 0, i + 1));
+        if (i % 1000 == 999) {
+            fake_world_run(scene->world);
+        }
+    }
+    assert_int_equal(scene_count(scene, METRIC_parked), REQUESTS);
+    assert_int_equal(scene_count(scene, METRIC_upstream_coalesced), REQUESTS - 1);
+    for (size_t i = 0; i < WORKERS; i++) { /* they are spread */
+        assert_true(parked_count(up->workers[i].parked) > REQUESTS / WORKERS / 4);
+    }
+    unsigned before = upstream_questions_of(up, TOP);
+    up->peers[TOP].mode = PEER_ANSWERS;
+    fake_world_advance(scene->world, 900);
+    size_t answered = 0;
+    for (size_t i = 0; i < SOCKETS; i++) {
+        answered += sockets[i]->count;
+        scene_udp_close(sockets[i]);
+    }
+    assert_int_equal(before, 1);
+    assert_int_equal(answered, REQUESTS);
+    assert_int_equal(upstream_questions_of(up, FIRST) + upstream_questions_of(up, SECOND), 1);
+    assert_int_equal(scene_count(scene, METRIC_parked), 0);
+}
+
+static void names_of_one_prefix_ask_for_it_once(void **state)
+{
+    struct upstream_scene *up = *state;
+    struct scene *scene = up->scene;
+    struct scene_udp *udp = scene_udp_open(scene);
+    up->peers[TOP].mode = PEER_MUTE;
+    for (uint32_t i = 0; i < 100; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof(name), "88.2/part-%u", (unsigned)i);
+        scene_udp_send(scene, udp, scene_request(scene, name, 0, i + 1));
+    }
+    fake_world_run(scene->world);
+    assert_int_equal(upstream_questions_of(up, TOP), 1);
+    up->peers[TOP].mode = PEER_ANSWERS;
+    fake_world_advance(scene->world, 900);
+    assert_int_equal(udp->count, 100);
+    assert_int_equal(upstream_questions_of(up, FIRST) + upstream_questions_of(up, SECOND), 100);
+    scene_udp_close(udp);
+}
+
+static void node_that_stops_leaves_nothing_behind(void **state)
+{
+    struct upstream_scene *up = *state;
+    struct scene *scene = up->scene;
+    struct scene_udp *udp = scene_udp_open(scene);
+    up->peers[FIRST].mode = PEER_MUTE;
+    up->peers[SECOND].mode = PEER_MUTE;
+    for (uint32_t i = 0; i < 20; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof(name), "88.2%u/x", (unsigned)i);
+        scene_udp_send(scene, udp, scene_request(scene, name, 0, i + 1));
+    }
+    fake_world_run(scene->world);
+    assert_int_equal(scene_count(scene, METRIC_parked), 20);
+    scene_udp_close(udp);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(name_of_another_node_is_found_through_its_prefix),
+        CASE(name_that_is_not_there_is_not_found),
+        CASE(values_not_for_all_are_not_relayed),
+        CASE(lost_datagrams_are_sent_again),
+        CASE(server_that_is_silent_over_udp_is_asked_over_tcp),
+        CASE(mirror_answers_while_the_primary_is_silent),
+        CASE(mirror_answers_while_the_primary_is_busy),
+        CASE(budget_ends_what_nobody_answers),
+        CASE(answers_with_another_id_are_not_believed),
+        CASE(answers_to_another_question_are_not_believed),
+        CASE(answers_from_elsewhere_over_udp_are_passed_over),
+        CASE(answer_about_another_name_is_an_error),
+        CASE(forged_answer_does_not_end_the_waiting),
+        CASE(ids_do_not_tell_the_next_one),
+        cmocka_unit_test_setup_teardown(unsigned_answers_are_not_believed_where_a_key_is_told,
+                                        open_verifying, upstream_close),
+        CASE(referral_to_itself_ends),
+        CASE(referrals_to_ever_new_names_end),
+        CASE(service_handle_that_needs_itself_ends),
+        CASE(high_recursion_count_is_refused_before_anything_is_asked),
+        CASE(site_that_says_it_is_not_responsible_is_looked_up_once_more),
+        CASE(own_and_refused_prefixes_are_never_asked_about),
+        CASE(strangers_are_not_served),
+        CASE(dead_top_node_is_not_hammered_and_is_found_again),
+        CASE(ten_thousand_exchanges_ask_once),
+        CASE(names_of_one_prefix_ask_for_it_once),
+        CASE(node_that_stops_leaves_nothing_behind),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
