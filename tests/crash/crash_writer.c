@@ -326,7 +326,7 @@ int main(int argc, char **argv)
         writer.slots[i].writer = &writer;
     }
     bool is_ready = find_next_number(&writer, argv[2]);
-    writer.ledger_fd = open(argv[2], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    writer.ledger_fd = ledger_open(argv[2]);
     if (!is_ready || writer.ledger_fd < 0) {
         (void)fprintf(stderr, "%s: cannot open the ledger\n", argv[2]);
         return EXIT_TOLD;

@@ -31,6 +31,10 @@ struct mark {
     uint64_t versions[WORKLOAD_ITEMS_MAX];
 };
 
+/* Opens for going on, made when there is none; -1. A mark that a kill tore where a page ends is cut
+ * off: the ones behind it would not be found. */
+int ledger_open(const char *path);
+
 /* False when it could not be written whole. */
 bool ledger_write(int fd, const struct mark *mark);
 
