@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -118,6 +119,21 @@ class Given(GivenTest):
                 self.assert_answered(s)
             self.wait_ready()
             self.assertEqual(self.end(), 0, self.n.said())
+
+    def test_socket_named_tls_speaks_tls(self):
+        udp, tcp, tls = bound(socket.SOCK_DGRAM), bound(socket.SOCK_STREAM), bound(socket.SOCK_STREAM)
+        self.open(udp, tcp, tls)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        self.launch(names=["handle", "handle", "tls"])
+        self.wait_ready()
+        for _ in range(6):
+            with socket.create_connection(tls.getsockname(), timeout=60) as plain:
+                with context.wrap_socket(plain) as s:
+                    s.sendall(wire.resolve(NAME, request_id=7))
+                    self.assert_answered(s)
+        self.assert_answered(self.ask(tcp.getsockname(), socket.SOCK_STREAM))
+        self.assertEqual(self.end(), 0, self.n.said())
 
     def test_every_socket_is_served_whatever_the_number_of_workers(self):
         for count, workers in ((1, 3), (3, 3), (5, 2), (2, 5)):
@@ -261,12 +277,13 @@ class Unit(unittest.TestCase):
     def test_units_hold_no_mistake(self):
         # The programs and pages are not installed here.
         with tempfile.TemporaryDirectory(prefix="guantong-") as folder:
-            for name in ("guantongd.service", "guantongd.socket"):
+            for name in ("guantongd.service", "guantongd.socket", "guantongd-tls.socket"):
                 with open(os.path.join(CONF, name), encoding="utf-8") as f:
                     text = re.sub(r"Documentation=.*\n", "", f.read())
                 with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
                     f.write(text.replace("/usr/sbin/guantongd", "/bin/true"))
             done = self.analyze("verify", os.path.join(folder, "guantongd.socket"),
+                                os.path.join(folder, "guantongd-tls.socket"),
                                 os.path.join(folder, "guantongd.service"))
         self.assertEqual((done.returncode, done.stderr), (0, ""))
 

@@ -116,7 +116,7 @@ static void init_that_fails_removes_what_it_made(void **state)
                                          {"--listen", "nohost"},     {"--port", "0"},
                                          {"--port", "65536"},        {"--port", "26 41"},
                                          {"--site", "/nonexistent"}, {"--site", "/etc/passwd"},
-                                         {"--address", "x"}};
+                                         {"--address", "x"},         {"--tls-port", "70000"}};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct run run = RUN("init", path, bad[i][0], bad[i][1], "--json");
         assert_int_not_equal(run.exit, EXIT_OK);

@@ -98,6 +98,18 @@ static void sockets_when_unnamed_are_taken(void **state)
     }
 }
 
+static void sockets_when_named_tls_are_marked(void **state)
+{
+    (void)state;
+    struct activation given;
+    struct fault fault = {0};
+    assert_int_equal(read_words("2", "handle:tls", &given, NULL), STATUS_OK);
+    assert_false(given.is_tls[0]);
+    assert_true(given.is_tls[1]);
+    assert_int_equal(read_words("2", "tls:handle", &given, &fault), STATUS_BAD_SETTING);
+    assert_non_null(strstr(fault.text, "descriptor 100")); /* a UDP socket */
+}
+
 static void sockets_when_for_another_process_are_left_alone(void **state)
 {
     (void)state;
@@ -192,6 +204,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(sockets_when_meant_for_us_are_taken_and_kept_from_children),
         CASE(sockets_when_unnamed_are_taken),
+        CASE(sockets_when_named_tls_are_marked),
         CASE(sockets_when_for_another_process_are_left_alone),
         CASE(count_when_no_number_in_range_is_refused),
         CASE(name_when_of_another_service_is_refused_with_it),
