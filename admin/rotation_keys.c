@@ -83,12 +83,14 @@ enum status rotation_keys_make(struct arena *arena, const char *directory,
 {
     const char *now = directory_path(arena, directory, NOW);
     const char *next = directory_path(arena, directory, NEXT);
+    if (now == NULL || next == NULL) {
+        return STATUS_NO_MEMORY;
+    }
     struct key_file file = {.key = generate(keys->now), .is_private = true};
     struct bytes pem = BYTES_NONE;
-    enum status status = STATUS_OK;
-    if (file.key == NULL || now == NULL || next == NULL) {
-        status = fault_set(fault, STATUS_SYSTEM, "%s", "OpenSSL cannot make a key");
-    }
+    enum status status = file.key != NULL
+                             ? STATUS_OK
+                             : fault_set(fault, STATUS_SYSTEM, "%s", "OpenSSL cannot make a key");
     if (status == STATUS_OK) {
         status = key_file_encode(arena, &file, KEY_PEM, NULL, NULL, &pem, fault);
     }
