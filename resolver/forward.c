@@ -338,6 +338,21 @@ static enum status take(const struct forward_wait *waiting, struct bytes *out_va
     }
 }
 
+static enum status recall_or_ask(struct exchange *x, struct bytes handle, struct bytes *out_values)
+{
+    struct worker *worker = x->scope->services->worker;
+    const struct header *header = &x->message.header;
+    enum status status = STATUS_NOT_FOUND;
+    if ((header->flags & (uint32_t)MESSAGE_AUTHORITATIVE) == 0) {
+        status = forward_recall(worker, handle, x->scope->arena, out_values);
+    }
+    if (status != STATUS_NOT_FOUND) {
+        return status;
+    }
+    return header->recursion_count >= FORWARD_COUNT_MAX ? STATUS_RECURSION_TOO_HIGH
+                                                        : ask(x, handle);
+}
+
 enum status forward_find(struct exchange *x, struct bytes name, struct bytes *out_values)
 {
     struct lookup found;
@@ -366,10 +381,7 @@ enum status forward_find(struct exchange *x, struct bytes name, struct bytes *ou
         metrics_add(x->scope->metrics, METRIC_upstream_refused, 0, 1);
         return place == PLACE_DELEGATED ? refer(x, &found, out_values) : status;
     }
-    if (status == STATUS_OK && x->message.header.recursion_count >= FORWARD_COUNT_MAX) {
-        return STATUS_RECURSION_TOO_HIGH;
-    }
-    return status == STATUS_OK ? ask(x, handle) : status;
+    return status == STATUS_OK ? recall_or_ask(x, handle, out_values) : status;
 }
 
 /* --- the desk's life -------------------------------------------------------------------------- */

@@ -26,7 +26,9 @@ struct forward_job {
     bool is_authoritative;
     int64_t deadline_ms;
     struct forward_question *waiting;
-    bool is_over; /* answered, and no longer in the table */
+    bool is_over;      /* answered, and no longer in the table */
+    bool is_ours;      /* it stands in our own store */
+    bool is_certified; /* the answer's signature was right */
 
     /* the walk */
     struct arena *arena;
@@ -65,3 +67,19 @@ void forward_finish(struct forward_job *job, enum status status, struct bytes va
 void forward_job_free(struct forward_job *job);
 
 struct bytes forward_job_name(const struct forward_job *job);
+
+/* --- forward_memory.c: what the cache remembers of whole public records -------------------------
+ */
+
+/* A fresh answer: OK with values that have the time they have left, in the arena; HANDLE_NOT_FOUND,
+ * VALUES_NOT_FOUND. NOT_FOUND: none. */
+enum status forward_recall(struct worker *worker, struct bytes handle, struct arena *arena,
+                           struct bytes *out_values);
+
+/* The same for one that is over its time, now that nobody answers. */
+enum status forward_recall_stale(struct worker *worker, struct bytes handle, struct arena *arena,
+                                 struct bytes *out_values);
+
+/* Keeps what was answered; other outcomes are not kept. */
+void forward_remember(struct worker *worker, struct bytes handle, enum status status,
+                      struct bytes values, bool is_certified);

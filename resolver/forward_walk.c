@@ -8,6 +8,7 @@
  * circle ends when the count does, however many nodes it leads through.
  */
 #include "protocol/opcode.h"
+#include "resolver/cache.h"
 #include "resolver/forward_parts.h"
 #include "resolver/lookup.h"
 #include "resolver/upward.h"
@@ -21,9 +22,37 @@ static const struct upward *upward_of(const struct forward_job *job)
     return job->forward->worker->generation->upward;
 }
 
+/* Nobody answers, or nobody who makes sense: what was known before may do. */
+static bool may_be_stale(enum status status)
+{
+    switch (status) {
+    case STATUS_TIMED_OUT:
+    case STATUS_UNREACHABLE:
+    case STATUS_SERVER_BUSY:
+    case STATUS_SERVER_BACKUP:
+    case STATUS_ERROR:
+    case STATUS_AUTHENTICATION_FAILED:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The end without values. What other services said is kept, and so is that they said no. */
 static void fail(struct forward_job *job, enum status status)
 {
-    forward_finish(job, status, BYTES_NONE);
+    struct worker *worker = job->forward->worker;
+    struct bytes values = BYTES_NONE;
+    if (!job->is_authoritative && !job->is_ours) {
+        forward_remember(worker, forward_job_name(job), status, BYTES_NONE, job->is_certified);
+        if (may_be_stale(status)) {
+            enum status kept =
+                forward_recall_stale(worker, forward_job_name(job), job->arena, &values);
+            cache_rest(worker->cache);
+            status = kept == STATUS_NOT_FOUND || kept == STATUS_NO_MEMORY ? status : kept;
+        }
+    }
+    forward_finish(job, status, values);
 }
 
 static void ask_service(struct forward_job *job);
@@ -153,6 +182,10 @@ static void finish_with(struct forward_job *job, struct value *values, size_t co
     }
     struct wire_writer w = wire_write(room, size);
     value_list_encode(&w, values, open);
+    if (!job->is_authoritative && !job->is_ours) {
+        forward_remember(job->forward->worker, forward_job_name(job), STATUS_OK, wire_wrote(&w),
+                         job->is_certified);
+    }
     forward_finish(job, STATUS_OK, wire_wrote(&w));
 }
 
@@ -231,6 +264,7 @@ static void walk_on_answer(void *context, enum status status, const struct upstr
         return;
     }
     enum status code = code_of(answer->message);
+    job->is_certified = answer->is_certified;
     switch (code) {
     case STATUS_OK:
         take_values(job, answer->body);
@@ -409,6 +443,7 @@ static bool answer_here(struct forward_job *job)
     if (status == STATUS_NOT_RESPONSIBLE) {
         return false;
     }
+    job->is_ours = true;
     struct value *values = NULL;
     size_t count = 0;
     struct wire_reader r = wire_read(kept);
@@ -423,6 +458,23 @@ static bool answer_here(struct forward_job *job)
     return true;
 }
 
+/* true: that was the end. */
+static bool answer_from_memory(struct forward_job *job)
+{
+    struct worker *worker = job->forward->worker;
+    struct bytes values = BYTES_NONE;
+    if (job->is_authoritative) {
+        return false;
+    }
+    enum status status = forward_recall(worker, forward_job_name(job), job->arena, &values);
+    cache_rest(worker->cache);
+    if (status == STATUS_NOT_FOUND || status == STATUS_NO_MEMORY) {
+        return false;
+    }
+    forward_finish(job, status, values);
+    return true;
+}
+
 static bool starts_at_root(struct bytes name)
 {
     return bytes_start_with(name, BYTES_LITERAL("0.")) ||
@@ -434,7 +486,7 @@ void forward_walk(struct forward_job *job)
     job->nested_mail.opened = walk_on_nested;
     if (job->recursion_count > FORWARD_COUNT_MAX) {
         fail(job, STATUS_RECURSION_TOO_HIGH);
-    } else if (answer_here(job)) {
+    } else if (answer_here(job) || answer_from_memory(job)) {
         return;
     } else if (starts_at_root(forward_job_name(job))) {
         ask_upward(job);

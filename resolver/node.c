@@ -9,13 +9,18 @@
 #include "resolver/node.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <time.h>
 
+#include "resolver/cache.h"
 #include "resolver/forward.h"
 #include "resolver/generation.h"
 #include "resolver/key_cache.h"
 #include "resolver/node_parts.h"
+
+#define CACHE_PATH_ROOM 4096
 
 static void node_random(void *out, size_t len)
 {
@@ -27,6 +32,13 @@ static void node_random(void *out, size_t len)
             len -= (size_t)got;
         }
     }
+}
+
+static int64_t node_wall_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static size_t usable_cores(void)
@@ -63,6 +75,7 @@ static enum status make_seat(struct node *node, size_t index)
         .duplicates = node->duplicates,
         .tries = node->tries,
         .hub = node->hub,
+        .cache = node->cache,
         .keys = node->keys,
         .pool = node->pool,
         .submit = node_submit,
@@ -114,7 +127,49 @@ static bool make_tables(struct node *node)
     return node->reassembly != NULL && node->sources != NULL && node->budget != NULL &&
            node->sessions != NULL && node->tries != NULL && node->keys != NULL &&
            node->hub != NULL && node->duplicates != NULL && node->seats != NULL &&
-           metrics_new(node->seat_count, &node->metrics) == STATUS_OK;
+           metrics_new(node->seat_count + 1, &node->metrics) == STATUS_OK;
+}
+
+static struct cache_limits cache_limits_of(const struct settings *settings)
+{
+    return (struct cache_limits){
+        .ttl_ms = settings->cache_ttl,
+        .negative_ms = settings->cache_negative,
+        .stale_ms = settings->cache_stale,
+    };
+}
+
+/* Without it every name of another node is asked for: slower, and nothing else. */
+static void open_cache(struct node *node)
+{
+    const struct settings *settings = node->options.settings;
+    struct fault fault = {0};
+    char path[CACHE_PATH_ROOM];
+    if (node->options.directory == NULL || settings->cache_size == 0) {
+        return;
+    }
+    int len = snprintf(path, sizeof(path), "%s/cache", node->options.directory);
+    const struct cache_options options = {
+        .path = path,
+        .max_bytes = (uint64_t)settings->cache_size,
+        .limits = cache_limits_of(settings),
+        .now_ms = node_wall_ms(),
+        .slot = metrics_slot(node->metrics, node->seat_count),
+        .log = node->options.log,
+    };
+    sigset_t all;
+    sigset_t before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    enum status status = len > 0 && (size_t)len < sizeof(path)
+                             ? cache_open(&options, &node->cache, &fault)
+                             : STATUS_NO_ROOM;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (status != STATUS_OK) {
+        log_write(node->options.log, LOG_LEVEL_WARNING, "cache",
+                  "nothing other nodes answer is kept (%s)",
+                  fault.text[0] != '\0' ? fault.text : status_english(status));
+    }
 }
 
 static bool wants_tls(const struct node_options *options)
@@ -177,6 +232,9 @@ static void steer(struct node *node)
 static enum status make_parts(struct node *node, struct fault *fault)
 {
     enum status status = make_shared(node, fault);
+    if (status == STATUS_OK) {
+        open_cache(node);
+    }
     for (size_t i = 0; status == STATUS_OK && i < node->seat_count; i++) {
         status = make_seat(node, i);
         if (status != STATUS_OK) {
@@ -301,6 +359,8 @@ enum status node_reload(struct node *node, const struct settings *settings, stru
         (void)pthread_cond_wait(&node->adopted, &node->lock);
     }
     (void)pthread_mutex_unlock(&node->lock);
+    const struct cache_limits limits = cache_limits_of(settings);
+    cache_limit(node->cache, &limits);
     registry_limit_map(node->options.registry, (uint64_t)settings->store_map_max);
     generation_free(node->generation);
     node->generation = fresh;
@@ -367,6 +427,7 @@ void node_free(struct node *node)
     duplicates_free(node->duplicates);
     tries_free(node->tries);
     forward_hub_free(node->hub);
+    cache_close(node->cache);
     key_cache_free(node->keys);
     crypto_pool_stop(node->pool);
     (void)pthread_cond_destroy(&node->adopted);
@@ -394,6 +455,11 @@ size_t node_worker_count(const struct node *node)
 struct committer *node_committer(struct node *node)
 {
     return node->committer;
+}
+
+struct cache *node_cache(struct node *node)
+{
+    return node->cache;
 }
 
 struct metrics *node_metrics(struct node *node)

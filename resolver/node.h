@@ -13,6 +13,7 @@
 #include "resolver/metrics.h"
 #include "resolver/net.h"
 
+struct cache;
 struct node;
 
 struct node_options {
@@ -50,6 +51,7 @@ uint16_t node_port(const struct node *node);
 uint16_t node_tls_port(const struct node *node); /* 0: TLS is not served */
 size_t node_worker_count(const struct node *node);
 struct committer *node_committer(struct node *node);
+struct cache *node_cache(struct node *node); /* NULL: there is none */
 struct metrics *node_metrics(struct node *node);
 uint64_t node_generation(const struct node *node);
 int64_t node_started_ms(const struct node *node); /* wall clock */

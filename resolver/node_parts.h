@@ -36,6 +36,7 @@ struct node {
     struct tries *tries;
     struct key_cache *keys;
     struct forward_hub *hub;
+    struct cache *cache; /* NULL: nothing other nodes answer is kept */
     struct crypto_pool *pool;
     struct committer *committer;
     struct seat *seats;

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "resolver/cache.h"
 #include "resolver/forward.h"
 #include "resolver/handshakes.h"
 #include "resolver/hot_path.h"
@@ -42,6 +43,7 @@ static void worker_on_timer(void *context)
     if (worker->options.sessions != NULL) {
         sessions_sweep(worker->options.sessions, net_wall_ms(worker->options.net));
     }
+    cache_tick(worker->options.cache, net_wall_ms(worker->options.net));
     net_timer_start(worker->timer, SWEEP_MS);
 }
 
@@ -80,6 +82,9 @@ static enum status make_parts(struct worker *worker)
     }
     if (status == STATUS_OK) {
         status = handshakes_new(worker, &worker->handshakes);
+    }
+    if (status == STATUS_OK) {
+        status = cache_reader_new(options->cache, options->metrics, &worker->cache);
     }
     if (status == STATUS_OK && options->hub != NULL) {
         status = forward_new(worker, &worker->forward);
@@ -149,6 +154,7 @@ void worker_done(struct worker *worker)
     worker_quit(worker);
     parked_table_free(worker->parked);
     forward_free(worker->forward);
+    cache_reader_free(worker->cache);
     handshakes_free(worker->handshakes);
     net_timer_free(worker->timer);
     mailbox_free(worker->mailbox);
@@ -289,4 +295,5 @@ enum status worker_answer(const struct exchange_scope *scope, const struct worke
 void worker_rest(struct worker *worker)
 {
     snapshot_rest(worker->snapshot);
+    cache_rest(worker->cache);
 }

@@ -23,6 +23,8 @@
     (2 * MESSAGE_PACKET_MAX) /* a batch is sent when less than one packet fits */
 #define WORKER_SCRATCH_SIZE 65536
 
+struct cache;
+struct cache_reader;
 struct forward;
 struct forward_hub;
 struct handshakes;
@@ -45,6 +47,7 @@ struct worker_options {
     services_submit *submit;       /* NULL: nothing can be written */
     void *submit_context;
     struct forward_hub *hub; /* with sessions; NULL: nobody is asked about other names */
+    struct cache *cache;     /* NULL: what other nodes answer is not kept */
     struct metrics_slot *metrics;
     struct log *log; /* NULL: limits are counted only */
     const struct generation *generation;
@@ -75,6 +78,7 @@ struct worker {
     struct seal_budget certified;
     struct key_remote *key_remotes; /* keys that are being asked for */
     struct forward *forward;        /* its desk; NULL: without a hub */
+    struct cache_reader *cache;     /* NULL: there is none */
     bool is_draining;
     bool is_last_call_over; /* the drain's: see worker_drops */
     int64_t drain_left_ms;  /* from then on */
