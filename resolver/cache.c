@@ -13,6 +13,7 @@
 
 #include "resolver/cache_parts.h"
 
+#define SPARE_BYTES (256u << 20) /* more than the store wants left for itself */
 #define SWEEP_MS 1000
 #define CLOCK_SLACK_MS 60000
 #define DEAD_READERS_MS 60000
@@ -135,7 +136,7 @@ static size_t do_acts(struct cache *cache, struct cache_buffer *buffer, size_t a
             continue;
         }
         if (head.act == CACHE_ACT_FORGET) {
-            (void)cache_write_remove_name(&write, key, bytes_of(row, head.row_len));
+            (void)cache_write_remove(&write, key, bytes_of(row, head.row_len));
         } else if (!is_crowded) {
             cache_write_put(&write, key, row, head.row_len);
         }
@@ -186,70 +187,20 @@ static enum status remove_all(struct cache *cache, remove_some *remove, const vo
     return status;
 }
 
-static size_t remove_name(struct cache_write *write, const void *what)
-{
-    const struct cache_key *key = what;
-    return cache_write_remove_name(write, bytes_of(key->data, key->name_part_len), key->name);
-}
-
 static size_t remove_range(struct cache_write *write, const void *what)
 {
-    const struct bytes *start = what;
-    return cache_write_remove_range(write, *start);
-}
-
-/* However its service compares names. */
-static enum status flush_name(struct cache *cache, struct cache_flush *flush)
-{
-    static const enum case_rule rules[] = {CASE_SENSITIVE, CASE_INSENSITIVE};
-    enum status status = STATUS_OK;
-    for (size_t i = 0; status == STATUS_OK && i < 2; i++) {
-        struct cache_key key;
-        status = cache_key_name(flush->name, rules[i], &key);
-        if (status == STATUS_OK) {
-            status = remove_all(cache, remove_name, &key, &flush->removed);
-        }
-    }
-    return status;
-}
-
-/* What stands under it, and its own record. */
-static enum status flush_prefix(struct cache *cache, struct cache_flush *flush)
-{
-    uint8_t start[HANDLE_PREFIX_MAX + 2];
-    uint8_t record[HANDLE_PREFIX_MAX + 8];
-    if (flush->name.len == 0 || flush->name.len > HANDLE_PREFIX_MAX) {
-        return STATUS_INVALID_HANDLE;
-    }
-    struct bytes folded = handle_fold(flush->name, CASE_INSENSITIVE, start);
-    start[folded.len] = '/';
-    const struct bytes range = bytes_of(start, folded.len + 1);
-    enum status status = remove_all(cache, remove_range, &range, &flush->removed);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    struct wire_writer w = wire_write(record, sizeof(record));
-    wire_put_raw(&w, BYTES_LITERAL("0.NA/"));
-    wire_put_raw(&w, bytes_of(start, folded.len));
-    struct cache_key key;
-    status = cache_key_name(wire_wrote(&w), CASE_INSENSITIVE, &key);
-    return status == STATUS_OK ? remove_all(cache, remove_name, &key, &flush->removed) : status;
+    const struct cache_range *range = what;
+    return cache_write_remove(write, bytes_of(range->start, range->start_len),
+                              bytes_of(range->name, range->name_len));
 }
 
 static void do_flush(struct cache *cache, struct cache_flush *flush)
 {
-    const struct bytes everything = BYTES_NONE;
-    switch (flush->scope) {
-    case CACHE_NAME:
-        flush->status = flush_name(cache, flush);
-        break;
-    case CACHE_PREFIX:
-        flush->status = flush_prefix(cache, flush);
-        break;
-    case CACHE_ALL:
-    default:
-        flush->status = remove_all(cache, remove_range, &everything, &flush->removed);
-        break;
+    struct cache_range ranges[CACHE_RANGES_MAX];
+    size_t count_of_ranges = 0;
+    flush->status = cache_ranges(flush->scope, flush->name, ranges, &count_of_ranges);
+    for (size_t i = 0; flush->status == STATUS_OK && i < count_of_ranges; i++) {
+        flush->status = remove_all(cache, remove_range, &ranges[i], &flush->removed);
     }
 }
 
@@ -265,7 +216,7 @@ static void sweep(struct cache *cache, int64_t now_ms)
     struct cache_store *store = &cache->store;
     uint64_t removed = 0;
     if (now_ms + CLOCK_SLACK_MS < store->clock_ms) {
-        const struct bytes everything = BYTES_NONE;
+        static const struct cache_range everything = {.start_len = 0};
         note(cache, LOG_LEVEL_NOTICE, "emptied", "the clock was set back");
         store->clock_ms = now_ms;
         (void)remove_all(cache, remove_range, &everything, &removed);
@@ -285,10 +236,12 @@ static enum status open_store(struct cache *cache)
 {
     struct fault fault = {.status = STATUS_OK};
     const char *reason = NULL;
+    uint64_t max_bytes = cache->options.max_bytes;
+    uint64_t spare_bytes = cache->options.spare_bytes;
     const struct cache_store_options options = {
         .path = cache->path,
-        .max_bytes = cache->options.max_bytes,
-        .spare_bytes = cache->options.spare_bytes,
+        .max_bytes = max_bytes > CACHE_BYTES_MIN ? max_bytes : CACHE_BYTES_MIN,
+        .spare_bytes = spare_bytes != 0 ? spare_bytes : SPARE_BYTES,
         .boot_id = cache->boot_id,
         .now_ms = cache->options.now_ms,
     };
@@ -380,6 +333,7 @@ static void *run(void *context)
     (void)pthread_mutex_lock(&cache->lock);
     if (status == STATUS_OK) {
         cache->is_busy = false;
+        (void)pthread_cond_broadcast(&cache->has_rested);
         serve(cache);
     } else {
         give_up(cache);
@@ -470,9 +424,6 @@ enum status cache_open(const struct cache_options *options, struct cache **out_c
         cache_store_discard(options->path);
         *out_cache = NULL;
         return STATUS_OK;
-    }
-    if (options->max_bytes < CACHE_BYTES_MIN) {
-        return fault_set(fault, STATUS_BAD_SETTING, "a cache needs %u bytes", CACHE_BYTES_MIN);
     }
     struct cache *cache = make(options);
     if (cache == NULL) {

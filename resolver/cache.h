@@ -110,8 +110,8 @@ struct cache_limits {
 
 struct cache_options {
     const char *path;     /* the directory, made when missing */
-    uint64_t max_bytes;   /* of the file; 0: no cache, and none is left there */
-    uint64_t spare_bytes; /* of the disk, which the file does not grow into */
+    uint64_t max_bytes;   /* of the file, 32 MiB at least; 0: no cache, and none is left there */
+    uint64_t spare_bytes; /* of the disk, which the file does not grow into; 0: 256 MiB */
     struct cache_limits limits;
     const char *boot_id; /* NULL: the kernel's. Entries of another boot are discarded */
     int64_t now_ms;
@@ -121,7 +121,7 @@ struct cache_options {
 
 /* Starts the cache thread, which opens the store: what lies there is kept when it is of this boot
  * and sound, else made anew; until then nothing is found. `*out_cache` is NULL with max_bytes 0. A
- * failure need not stop anybody: serve without. NO_MEMORY, SYSTEM, BAD_SETTING. */
+ * failure need not stop anybody: serve without. NO_MEMORY, SYSTEM. */
 enum status cache_open(const struct cache_options *options, struct cache **out_cache,
                        struct fault *fault);
 

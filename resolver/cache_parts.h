@@ -69,3 +69,6 @@ struct cache {
 /* One act, copied. SERVER_BUSY: no room; CLOSED. */
 enum status cache_submit(struct cache *cache, enum cache_act act, struct bytes key,
                          const struct cache_stored *stored, struct bytes name);
+
+/* As it is handed out. */
+struct cache_entry cache_entry_of(const struct cache_stored *stored);

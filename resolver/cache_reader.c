@@ -85,6 +85,20 @@ static bool refresh(struct cache_reader *reader)
 /* --- asking -------------------------------------------------------------------------------------
  */
 
+struct cache_entry cache_entry_of(const struct cache_stored *stored)
+{
+    return (struct cache_entry){
+        .code = stored->code,
+        .flags = stored->flags,
+        .is_whole = stored->shape == CACHE_SHAPE_WHOLE,
+        .handle = stored->handle.len > 0 ? stored->handle : stored->name,
+        .values = stored->values,
+        .fetched_ms = stored->fetched_ms,
+        .expires_ms = stored->expires_ms,
+        .kept_until_ms = stored->kept_until_ms,
+    };
+}
+
 /* The entry under the key's present shape. */
 static enum cache_state look(struct cache_reader *reader, const struct cache_key *key,
                              const struct cache_question *question, int64_t now_ms,
@@ -103,16 +117,7 @@ static enum cache_state look(struct cache_reader *reader, const struct cache_key
         stored.kept_until_ms <= now_ms) {
         return CACHE_NONE;
     }
-    *out_entry = (struct cache_entry){
-        .code = stored.code,
-        .flags = stored.flags,
-        .is_whole = stored.shape == CACHE_SHAPE_WHOLE,
-        .handle = stored.handle.len > 0 ? stored.handle : stored.name,
-        .values = stored.values,
-        .fetched_ms = stored.fetched_ms,
-        .expires_ms = stored.expires_ms,
-        .kept_until_ms = stored.kept_until_ms,
-    };
+    *out_entry = cache_entry_of(&stored);
     return now_ms < stored.expires_ms ? CACHE_FRESH : CACHE_STALE;
 }
 

@@ -73,6 +73,86 @@ enum cache_shape cache_shape_of(const struct cache_question *question)
     return is_filtered ? CACHE_SHAPE_PART : CACHE_SHAPE_WHOLE;
 }
 
+/* --- ranges ------------------------------------------------------------------------------------
+ */
+
+static enum status range_of_name(struct bytes handle, enum case_rule rule,
+                                 struct cache_range *range)
+{
+    struct cache_key key;
+    enum status status = cache_key_name(handle, rule, &key);
+    if (status == STATUS_OK) {
+        range->start_len = key.name_part_len;
+        memcpy(range->start, key.data, key.name_part_len);
+        range->name_len = key.name.len;
+        memcpy(range->name, key.name.data, key.name.len);
+    }
+    return status;
+}
+
+static enum status ranges_of_name(struct bytes name, struct cache_range ranges[CACHE_RANGES_MAX],
+                                  size_t *out_count)
+{
+    uint8_t expanded[HANDLE_EXPANDED_MAX];
+    struct bytes handle;
+    enum status status = handle_expand(name, expanded, &handle);
+    if (status == STATUS_OK) {
+        status = range_of_name(handle, CASE_SENSITIVE, &ranges[0]);
+    }
+    if (status == STATUS_OK) {
+        status = range_of_name(handle, CASE_INSENSITIVE, &ranges[1]);
+    }
+    if (status == STATUS_OK) {
+        bool is_same = bytes_equal(bytes_of(ranges[0].name, ranges[0].name_len),
+                                   bytes_of(ranges[1].name, ranges[1].name_len));
+        *out_count = is_same ? 1 : 2;
+    }
+    return status;
+}
+
+/* What stands under it, and its own record. */
+static enum status ranges_of_prefix(struct bytes prefix,
+                                    struct cache_range ranges[CACHE_RANGES_MAX], size_t *out_count)
+{
+    uint8_t record[HANDLE_PREFIX_MAX + 5];
+    if (prefix.len == 0 || prefix.len > HANDLE_PREFIX_MAX ||
+        memchr(prefix.data, '/', prefix.len) != NULL) {
+        return STATUS_INVALID_HANDLE;
+    }
+    struct wire_writer w = wire_write(record, sizeof(record));
+    wire_put_raw(&w, BYTES_LITERAL("0.NA/"));
+    wire_put_raw(&w, prefix);
+    enum status status = range_of_name(wire_wrote(&w), CASE_INSENSITIVE, &ranges[1]);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    for (size_t i = 0; i < prefix.len; i++) {
+        ranges[0].start[i] = bytes_ascii_upper(prefix.data[i]);
+    }
+    ranges[0].start[prefix.len] = '/';
+    ranges[0].start_len = prefix.len + 1;
+    ranges[0].name_len = 0;
+    *out_count = 2;
+    return STATUS_OK;
+}
+
+enum status cache_ranges(enum cache_scope scope, struct bytes name,
+                         struct cache_range out_ranges[CACHE_RANGES_MAX], size_t *out_count)
+{
+    switch (scope) {
+    case CACHE_NAME:
+        return ranges_of_name(name, out_ranges, out_count);
+    case CACHE_PREFIX:
+        return ranges_of_prefix(name, out_ranges, out_count);
+    case CACHE_ALL:
+    default:
+        out_ranges[0].start_len = 0;
+        out_ranges[0].name_len = 0;
+        *out_count = 1;
+        return STATUS_OK;
+    }
+}
+
 void cache_order_key(int64_t kept_until_ms, uint64_t sequence, uint8_t out[CACHE_ORDER_LEN])
 {
     struct wire_writer w = wire_write(out, CACHE_ORDER_LEN);

@@ -52,6 +52,20 @@ static inline struct bytes cache_key_bytes(const struct cache_key *key)
     return bytes_of(key->data, key->len);
 }
 
+/* Part of the entries, in key order: those whose key begins with `start`, and of `name` alone. */
+struct cache_range {
+    size_t start_len;
+    size_t name_len; /* 0: of whatever name */
+    uint8_t start[CACHE_KEY_MAX];
+    uint8_t name[HANDLE_MAX];
+};
+
+#define CACHE_RANGES_MAX 2
+
+/* Where what `scope` means lies, whatever case rule its service has. INVALID_HANDLE. */
+enum status cache_ranges(enum cache_scope scope, struct bytes name,
+                         struct cache_range out_ranges[CACHE_RANGES_MAX], size_t *out_count);
+
 struct cache_stored {
     enum cache_shape shape;
     uint32_t code;

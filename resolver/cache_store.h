@@ -71,12 +71,9 @@ enum status cache_write_commit(struct cache_write *write);
  * verified itself. */
 void cache_write_put(struct cache_write *write, struct bytes key, uint8_t *row, size_t len);
 
-/* Every entry of this name; how many. At most CACHE_TURN_REMOVALS. */
-size_t cache_write_remove_name(struct cache_write *write, struct bytes name_part,
-                               struct bytes name);
-
-/* Every entry whose key begins so; how many. At most CACHE_TURN_REMOVALS. */
-size_t cache_write_remove_range(struct cache_write *write, struct bytes start);
+/* Entries whose key begins with `start` and that are of `name` (empty: any); how many went. At most
+ * CACHE_TURN_REMOVALS. */
+size_t cache_write_remove(struct cache_write *write, struct bytes start, struct bytes name);
 
 /* Those that are not kept beyond `now_ms`, first those that end first; at most
  * CACHE_TURN_REMOVALS. INT64_MAX: any. */

@@ -152,13 +152,14 @@ static bool remove_entry(struct cache_write *write, struct bytes key, const MDB_
     return true;
 }
 
-/* Entries whose key begins with `start` and, when `name` is not empty, that are of that name. */
-static size_t remove_from(struct cache_write *write, struct bytes start, struct bytes name)
+size_t cache_write_remove(struct cache_write *write, struct bytes start, struct bytes name)
 {
     MDB_cursor *cursor = NULL;
     struct found_key found;
     size_t removed = 0;
-    write->error = mdb_cursor_open(write->txn, write->store->entries, &cursor);
+    if (write->error == 0) {
+        write->error = mdb_cursor_open(write->txn, write->store->entries, &cursor);
+    }
     if (write->error != 0) {
         return 0;
     }
@@ -179,16 +180,6 @@ static size_t remove_from(struct cache_write *write, struct bytes start, struct 
     }
     mdb_cursor_close(cursor);
     return removed;
-}
-
-size_t cache_write_remove_name(struct cache_write *write, struct bytes name_part, struct bytes name)
-{
-    return write->error == 0 ? remove_from(write, name_part, name) : 0;
-}
-
-size_t cache_write_remove_range(struct cache_write *write, struct bytes start)
-{
-    return write->error == 0 ? remove_from(write, start, BYTES_NONE) : 0;
 }
 
 /* The entry an order row names, if it is still that one. */
