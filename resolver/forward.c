@@ -19,6 +19,9 @@
 
 #define JOB_ARENA_FIRST 4096
 #define JOB_ARENA_MAX (8u << 20)
+#define KEPT_MS 250
+#define KEPT_MAX 1024
+#define KEPT_BYTES_MAX (64u << 10) /* of each */
 
 struct forward_hub {
     uint64_t key[2];
@@ -90,16 +93,73 @@ static void leave_table(struct forward_job *job)
     *at = job->next;
 }
 
+/* --- answers that are kept for a moment --------------------------------------------------------
+ */
+
+static bool is_worth_keeping(const struct forward_job *job, enum status status)
+{
+    bool is_answer = status == STATUS_OK || status == STATUS_HANDLE_NOT_FOUND ||
+                     status == STATUS_VALUES_NOT_FOUND;
+    return is_answer && !job->is_ours && !job->is_authoritative && !job->is_nested_out &&
+           !job->forward->is_closed && job->forward->kept_count < KEPT_MAX &&
+           arena_used(job->arena) <= KEPT_BYTES_MAX;
+}
+
+static void keep(struct forward_job *job, enum status status, struct bytes values)
+{
+    struct forward *forward = job->forward;
+    job->is_kept = true;
+    job->outcome = status;
+    job->answer = values;
+    job->kept_until_ms = net_now_ms(forward->worker->options.net) + KEPT_MS;
+    if (forward->first_kept == NULL) {
+        net_timer_start(forward->timer, KEPT_MS);
+    }
+    *forward->last_kept = job;
+    forward->last_kept = &job->later;
+    forward->kept_count++;
+    worker_stream_ended(forward->worker);
+}
+
+static void let_go(struct forward *forward)
+{
+    struct forward_job *job = forward->first_kept;
+    forward->first_kept = job->later;
+    if (forward->first_kept == NULL) {
+        forward->last_kept = &forward->first_kept;
+    }
+    forward->kept_count--;
+    leave_table(job);
+    forward_job_free(job);
+}
+
+static void forward_on_timer(void *context)
+{
+    struct forward *forward = context;
+    int64_t now_ms = net_now_ms(forward->worker->options.net);
+    while (forward->first_kept != NULL && forward->first_kept->kept_until_ms <= now_ms) {
+        let_go(forward);
+    }
+    if (forward->first_kept != NULL) {
+        net_timer_start(forward->timer, forward->first_kept->kept_until_ms - now_ms);
+    }
+}
+
 void forward_finish(struct forward_job *job, enum status status, struct bytes values)
 {
-    leave_table(job);
-    job->is_over = true;
     struct forward_question *next = NULL;
     for (struct forward_question *at = job->waiting; at != NULL; at = next) {
         next = at->next;
         tell(at, status, values);
     }
+    job->waiting = NULL;
     forward_walk_stop(job);
+    if (is_worth_keeping(job, status)) {
+        keep(job, status, values);
+        return;
+    }
+    leave_table(job);
+    job->is_over = true;
     if (!job->is_nested_out) {
         forward_job_free(job);
     }
@@ -161,6 +221,10 @@ static void forward_on_question(struct mail *mail, void *owner)
     struct forward_job *job = find_job(forward, hash, question);
     if (job != NULL) {
         metrics_add(worker->options.metrics, METRIC_upstream_coalesced, 0, 1);
+        if (job->is_kept) {
+            tell(question, job->outcome, job->answer);
+            return;
+        }
         question->next = job->waiting;
         job->waiting = question;
         return;
@@ -400,7 +464,11 @@ enum status forward_new(struct worker *worker, struct forward **out_forward)
         .random = worker->options.random,
     };
     forward->worker = worker;
+    forward->last_kept = &forward->first_kept;
     enum status status = upstream_new(&options, &forward->upstream);
+    if (status == STATUS_OK) {
+        status = net_timer_new(worker->options.net, forward_on_timer, forward, &forward->timer);
+    }
     if (status == STATUS_OK) {
         status = dns_new(worker->options.net, &forward->dns);
     }
@@ -418,6 +486,9 @@ void forward_close(struct forward *forward)
         return;
     }
     forward->is_closed = true;
+    while (forward->first_kept != NULL) {
+        let_go(forward);
+    }
     for (size_t i = 0; i < FORWARD_BUCKETS; i++) {
         while (forward->buckets[i] != NULL) {
             forward_finish(forward->buckets[i], STATUS_CLOSED, BYTES_NONE);
@@ -430,11 +501,12 @@ void forward_free(struct forward *forward)
     if (forward != NULL) {
         upstream_free(forward->upstream);
         dns_free(forward->dns);
+        net_timer_free(forward->timer);
         free(forward);
     }
 }
 
 bool forward_is_idle(const struct forward *forward)
 {
-    return forward == NULL || forward->job_count == 0;
+    return forward == NULL || forward->job_count == forward->kept_count;
 }

@@ -26,6 +26,12 @@ struct forward_job {
     bool is_authoritative;
     int64_t deadline_ms;
     struct forward_question *waiting;
+    /* Answered: it stays for a moment, as what the cache was given is not seen at once. */
+    struct forward_job *later; /* in the order they are let go */
+    int64_t kept_until_ms;
+    enum status outcome;
+    struct bytes answer;
+    bool is_kept;
     bool is_over;      /* answered, and no longer in the table */
     bool is_ours;      /* it stands in our own store */
     bool is_certified; /* the answer's signature was right */
@@ -53,6 +59,10 @@ struct forward {
     struct dns *dns;
     size_t job_count; /* those over, but not freed, too */
     bool is_closed;
+    struct net_timer *timer; /* lets go of those kept */
+    struct forward_job *first_kept;
+    struct forward_job **last_kept;
+    size_t kept_count;
     struct forward_job *buckets[FORWARD_BUCKETS];
 };
 

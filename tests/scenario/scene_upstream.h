@@ -8,7 +8,13 @@
 
 #include "tests/scenario/scene.h"
 
+#include <openssl/evp.h>
+#include <openssl/rsa.h>
+
+#include "protocol/pubkey.h"
+#include "protocol/signature.h"
 #include "protocol/site.h"
+#include "resolver/cache.h"
 #include "resolver/forward.h"
 #include "resolver/upward.h"
 
@@ -58,17 +64,26 @@ struct upstream_scene {
     struct peer peers[PEERS];
     struct net *nets[WORKERS];
     struct worker workers[WORKERS];
-    bool has_key; /* site records tell one */
+    bool has_key;     /* site records tell one */
+    EVP_PKEY *signer; /* the peers sign with it; NULL: they do not */
+    struct cache *cache;
+    char cache_path[80];
 };
 
-static inline struct bytes upstream_site(struct upstream_scene *up, uint8_t room[512])
+static inline struct bytes upstream_site(struct upstream_scene *up, uint8_t room[1024])
 {
-    static uint8_t key[] = "a key that signs nothing";
+    uint8_t key[512] = "no key";
+    struct wire_writer k = wire_write(key, sizeof(key));
+    if (up->signer != NULL) {
+        assert_int_equal(pubkey_from_evp(up->signer, &k), STATUS_OK);
+    } else {
+        k.at += 6;
+    }
     struct site_interface interfaces[] = {{SITE_BOTH, SITE_UDP, PEER_PORT},
                                           {SITE_BOTH, SITE_TCP, PEER_PORT}};
     struct site_server server = {
         .id = 1,
-        .public_key = up->has_key ? bytes_of(key, sizeof(key)) : BYTES_NONE,
+        .public_key = up->has_key ? wire_wrote(&k) : BYTES_NONE,
         .interfaces = interfaces,
         .interface_count = 2,
     };
@@ -80,12 +95,12 @@ static inline struct bytes upstream_site(struct upstream_scene *up, uint8_t room
                         .servers = &server,
                         .server_count = 1};
     assert_true(site_address_parse("127.0.0.8", server.address));
-    struct wire_writer w = wire_write(room, 512);
+    struct wire_writer w = wire_write(room, 1024);
     site_encode(&w, &site);
     return wire_wrote(&w);
 }
 
-static inline struct bytes upstream_mirror(uint8_t room[512])
+static inline struct bytes upstream_mirror(uint8_t room[1024])
 {
     struct site_interface interfaces[] = {{SITE_QUERY, SITE_UDP, PEER_PORT}};
     struct site_server server = {.id = 1, .interfaces = interfaces, .interface_count = 1};
@@ -96,7 +111,7 @@ static inline struct bytes upstream_mirror(uint8_t room[512])
                         .servers = &server,
                         .server_count = 1};
     assert_true(site_address_parse("127.0.0.9", server.address));
-    struct wire_writer w = wire_write(room, 512);
+    struct wire_writer w = wire_write(room, 1024);
     site_encode(&w, &site);
     return wire_wrote(&w);
 }
@@ -104,8 +119,8 @@ static inline struct bytes upstream_mirror(uint8_t room[512])
 /* The values of a name: sites of what begins "0.NA/88.2", one value of what ends in "/x". */
 static inline uint32_t peer_values(struct peer *peer, struct bytes name, struct wire_writer *w)
 {
-    uint8_t first[512];
-    uint8_t second[512];
+    uint8_t first[1024];
+    uint8_t second[1024];
     struct value values[3] = {fixture_value(1, "HS_SITE", "", 0x0e),
                               fixture_value(2, "HS_SITE", "", 0x0e)};
     struct body_values body = {.handle = name, .values = values, .count = 2};
@@ -133,7 +148,7 @@ static inline uint32_t peer_values(struct peer *peer, struct bytes name, struct 
 
 static inline uint32_t peer_body(struct peer *peer, struct bytes name, struct wire_writer *w)
 {
-    uint8_t first[512];
+    uint8_t first[1024];
     struct value value = fixture_value(1, "HS_SITE", "", 0x0e);
     bool is_below = peer != &peer->scene->peers[TOP];
     switch (peer->mode) {
@@ -187,9 +202,36 @@ static inline struct bytes peer_answer(struct peer *peer, struct bytes packet, u
     struct message_marks marks = message_open(&w, &envelope, &header);
     digest_encode(&w, &digest);
     wire_put_raw(&w, wire_wrote(&b));
+    uint8_t *end = w.at;
     message_close(&w, marks, NULL);
+    if (peer->scene->signer != NULL && (asked.header.flags & MESSAGE_CERTIFIED) != 0) {
+        uint8_t signature[1024];
+        struct credential credential;
+        struct wire_writer s = wire_write(signature, sizeof(signature));
+        w.at = end;
+        struct bytes digested = bytes_from(bytes_of(room, (size_t)(end - room)), 20);
+        assert_int_equal(
+            signature_message_make(peer->scene->signer, &envelope, 0, digested, &s, &credential),
+            STATUS_OK);
+        message_close(&w, marks, &credential);
+    }
     assert_false(w.failed);
     return wire_wrote(&w);
+}
+
+static inline void peer_send(struct peer *peer, struct bytes answer, const struct net_address *to)
+{
+    struct envelope envelope;
+    assert_int_equal(envelope_decode(answer, &envelope), STATUS_OK);
+    for (uint32_t i = 0; i < fragment_count(envelope.message_len); i++) {
+        uint8_t piece[FRAGMENT_DATAGRAM];
+        uint32_t len = fragment_payload_len(envelope.message_len, i);
+        fragment_envelope(&envelope, i, piece);
+        memcpy(piece + MESSAGE_ENVELOPE_LEN,
+               answer.data + MESSAGE_ENVELOPE_LEN + (size_t)i * FRAGMENT_PAYLOAD, len);
+        struct net_datagram out = {.data = piece, .len = MESSAGE_ENVELOPE_LEN + len, .peer = *to};
+        (void)net_udp_send(peer->mode == PEER_WRONG_SOURCE ? peer->stranger : peer->udp, &out, 1);
+    }
 }
 
 static inline void peer_on_datagram(void *context)
@@ -205,9 +247,7 @@ static inline void peer_on_datagram(void *context)
             continue;
         }
         struct bytes answer = peer_answer(peer, bytes_of(in, datagram.len), out, sizeof(out));
-        struct net_datagram back = {.data = out, .len = answer.len, .peer = datagram.peer};
-        assert_true(answer.len <= FRAGMENT_DATAGRAM);
-        (void)net_udp_send(peer->mode == PEER_WRONG_SOURCE ? peer->stranger : peer->udp, &back, 1);
+        peer_send(peer, answer, &datagram.peer);
         datagram = (struct net_datagram){.data = in, .size = sizeof(in)};
     }
 }
@@ -271,6 +311,7 @@ static inline void upstream_start_worker(struct upstream_scene *up, size_t index
     up->nets[index] = fake_world_net(scene->world);
     options.net = up->nets[index];
     options.hub = up->hub;
+    options.cache = up->cache;
     options.worker_count = WORKERS;
     options.is_sweeper = index == 0;
     assert_int_equal(worker_init(&up->workers[index], &options), STATUS_OK);
@@ -291,12 +332,29 @@ static inline void upstream_settings(struct upstream_scene *up, const char *yaml
     up->scene->generation.upward = up->upward;
 }
 
+/* With a cache on the disk. */
+static inline void upstream_open_cache(struct upstream_scene *up)
+{
+    struct fault fault = {0};
+    (void)snprintf(up->cache_path, sizeof(up->cache_path), "%s/cache", up->scene->store.directory);
+    const struct cache_options options = {
+        .path = up->cache_path,
+        .max_bytes = 16u << 20,
+        .limits = {.ttl_ms = 86400000, .negative_ms = 60000, .stale_ms = 7 * 86400000LL},
+        .boot_id = "scene",
+        .now_ms = net_wall_ms(up->scene->client_net),
+    };
+    if (cache_open(&options, &up->cache, &fault) != STATUS_OK) {
+        fail_msg("%s", fault.text);
+    }
+}
+
 #define UPSTREAM_YAML                                                                              \
     "node:\n  prefix: '88.1'\n"                                                                    \
     "limits:\n  parked: 40000\n  parked_bytes: 1G\n  trusted_networks: [127.0.0.0/8]\n"            \
     "upstream:\n  servers: ['127.0.0.7:2650']\n  refused: ['88.66']\n"
 
-static inline int upstream_open_with(void **state, const char *yaml)
+static inline int upstream_open_all(void **state, const char *yaml, bool has_cache)
 {
     struct upstream_scene *up = calloc(1, sizeof(*up));
     void *inner = NULL;
@@ -309,6 +367,9 @@ static inline int upstream_open_with(void **state, const char *yaml)
     upstream_settings(up, yaml);
     scene_trust(up->scene);
     up->scene->address.port = SCENE_PORT + 1;
+    if (has_cache) {
+        upstream_open_cache(up);
+    }
     peer_open(up, TOP, "127.0.0.7");
     peer_open(up, FIRST, "127.0.0.8");
     peer_open(up, SECOND, "127.0.0.9");
@@ -321,7 +382,7 @@ static inline int upstream_open_with(void **state, const char *yaml)
 
 static inline int upstream_open(void **state)
 {
-    return upstream_open_with(state, UPSTREAM_YAML);
+    return upstream_open_all(state, UPSTREAM_YAML, false);
 }
 
 static inline int upstream_close(void **state)
@@ -344,6 +405,8 @@ static inline int upstream_close(void **state)
     up->scene->generation.settings = up->scene->settings;
     up->scene->generation.upward = NULL;
     forward_hub_free(up->hub);
+    cache_close(up->cache);
+    EVP_PKEY_free(up->signer);
     upward_free(up->upward);
     settings_free(up->settings);
     free(up);

@@ -6,23 +6,27 @@
 #include "tests/scenario/scene_upstream.h"
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, upstream_open, upstream_close)
+#define CACHED(name) cmocka_unit_test_setup_teardown(name, open_cached, upstream_close)
+#define VERIFYING(name) cmocka_unit_test_setup_teardown(name, open_verifying, upstream_close)
 #define NAME "88.2/x"
 
 static const char verifying[] = UPSTREAM_YAML "  verify: yes\n";
 
 static int open_verifying(void **state)
 {
-    return upstream_open_with(state, verifying);
+    return upstream_open_all(state, verifying, false);
 }
 
-/* Asks over TCP; the code once `wait_ms` have passed, 0: none yet. */
-static uint32_t ask_count(struct upstream_scene *up, const char *handle, uint8_t count,
-                          int64_t wait_ms)
+static int open_cached(void **state)
+{
+    return upstream_open_all(state, UPSTREAM_YAML, true);
+}
+
+/* Sends what `scene_request` made; the code once `wait_ms` have passed, 0: none yet. */
+static uint32_t ask_packet(struct upstream_scene *up, struct bytes packet, int64_t wait_ms)
 {
     struct scene *scene = up->scene;
     struct scene_tcp *tcp = scene_tcp_open(scene);
-    struct bytes packet = scene_request(scene, handle, 0, 5);
-    scene->store.request[MESSAGE_ENVELOPE_LEN + 14] = count;
     assert_int_equal(scene_tcp_send(tcp, packet), packet.len);
     fake_world_run(scene->world);
     fake_world_advance(scene->world, wait_ms);
@@ -31,6 +35,23 @@ static uint32_t ask_count(struct upstream_scene *up, const char *handle, uint8_t
     scene_tcp_close(tcp);
     fake_world_run(scene->world);
     return code;
+}
+
+static uint32_t ask_count(struct upstream_scene *up, const char *handle, uint8_t count,
+                          int64_t wait_ms)
+{
+    struct bytes packet = scene_request(up->scene, handle, 0, 5);
+    up->scene->store.request[MESSAGE_ENVELOPE_LEN + 14] = count;
+    return ask_packet(up, packet, wait_ms);
+}
+
+static uint32_t ask_flags(struct upstream_scene *up, const char *handle, uint32_t more,
+                          int64_t wait_ms)
+{
+    struct bytes packet = scene_request(up->scene, handle, 0, 5);
+    uint32_t flags = MESSAGE_RECURSIVE | MESSAGE_PUBLIC_ONLY;
+    wire_store_u32(up->scene->store.request + MESSAGE_ENVELOPE_LEN + 8, flags | more);
+    return ask_packet(up, packet, wait_ms);
 }
 
 static uint32_t ask(struct upstream_scene *up, const char *handle, int64_t wait_ms)
@@ -205,6 +226,17 @@ static void unsigned_answers_are_not_believed_where_a_key_is_told(void **state)
     assert_int_not_equal(up->peers[FIRST].last_flags & MESSAGE_CERTIFIED, 0);
 }
 
+static void right_signatures_are_believed(void **state)
+{
+    struct upstream_scene *up = *state;
+    up->has_key = true;
+    up->signer = EVP_RSA_gen(2048);
+    assert_non_null(up->signer);
+    up->peers[SECOND].mode = PEER_MUTE;
+    assert_int_equal(ask(up, NAME, 100), 1);
+    assert_int_equal(scene_count(up->scene, METRIC_upstream_discarded), 0);
+}
+
 /* --- circles and storms ----------------------------------------------------------------------- */
 
 static void referral_to_itself_ends(void **state)
@@ -297,6 +329,87 @@ static void dead_top_node_is_not_hammered_and_is_found_again(void **state)
     up->peers[TOP].mode = PEER_ANSWERS;
     fake_world_advance(scene->world, 40000);
     assert_int_equal(ask(up, NAME, 1000), 1);
+}
+
+/* --- the cache ----------------------------------------------------------------------------------
+ */
+
+static unsigned asked_in_all(const struct upstream_scene *up)
+{
+    return upstream_questions_of(up, TOP) + upstream_questions_of(up, FIRST) +
+           upstream_questions_of(up, SECOND);
+}
+
+static void known_names_are_not_asked_for_again(void **state)
+{
+    struct upstream_scene *up = *state;
+    assert_int_equal(ask(up, NAME, 1000), 1);
+    assert_int_equal(ask(up, "88.2/0", 1000), 100);
+    cache_settle(up->cache);
+    unsigned before = asked_in_all(up);
+    assert_int_equal(before, 3);
+    assert_int_equal(ask(up, NAME, 1000), 1);
+    assert_int_equal(ask(up, "88.2/0", 1000), 100);
+    assert_int_equal(asked_in_all(up), before);
+    assert_int_equal(ask_flags(up, NAME, (uint32_t)MESSAGE_AUTHORITATIVE, 1000), 1);
+    assert_int_equal(asked_in_all(up), before + 1);
+}
+
+static void answers_grow_old_and_are_asked_for_again(void **state)
+{
+    struct upstream_scene *up = *state;
+    assert_int_equal(ask(up, NAME, 0), 1);
+    assert_int_equal(ask(up, "88.2/0", 0), 100);
+    cache_settle(up->cache);
+    unsigned before = asked_in_all(up);
+    fake_world_advance(up->scene->world, 61 * 1000);
+    assert_int_equal(ask(up, NAME, 0), 1);
+    assert_int_equal(asked_in_all(up), before);
+    assert_int_equal(ask(up, "88.2/0", 0), 100);
+    assert_int_equal(asked_in_all(up), before + 1);
+    cache_settle(up->cache);
+    fake_world_advance(up->scene->world, 86400 * 1000);
+    assert_int_equal(ask(up, NAME, 0), 1);
+    assert_int_equal(asked_in_all(up), before + 3);
+}
+
+static void dead_services_leave_what_was_known_before(void **state)
+{
+    struct upstream_scene *up = *state;
+    assert_int_equal(ask(up, NAME, 0), 1);
+    cache_settle(up->cache);
+    fake_world_advance(up->scene->world, 86401 * 1000);
+    for (size_t i = 0; i < PEERS; i++) {
+        up->peers[i].mode = PEER_MUTE;
+    }
+    assert_int_equal(ask(up, NAME, 4500), 1);
+    assert_true(scene_count(up->scene, METRIC_cache_stale) > 0);
+    int64_t stale = scene_count(up->scene, METRIC_cache_stale);
+    assert_int_equal(ask(up, "88.2/new", 9000), 3);
+    for (unsigned minute = 0; minute < 60; minute++) {
+        assert_int_equal(ask(up, NAME, 60 * 1000), 1);
+    }
+    assert_true(scene_count(up->scene, METRIC_cache_stale) > stale);
+    for (size_t i = 0; i < PEERS; i++) {
+        up->peers[i].mode = PEER_ANSWERS;
+    }
+    fake_world_advance(up->scene->world, 60 * 1000);
+    stale = scene_count(up->scene, METRIC_cache_stale);
+    assert_int_equal(ask(up, NAME, 1000), 1);
+    assert_int_equal(ask(up, "88.2/new", 1000), 1);
+    assert_int_equal(scene_count(up->scene, METRIC_cache_stale), stale);
+}
+
+static void what_was_just_answered_is_known_without_a_cache(void **state)
+{
+    struct upstream_scene *up = *state;
+    assert_int_equal(ask(up, NAME, 100), 1);
+    unsigned before = asked_in_all(up);
+    assert_int_equal(ask(up, NAME, 100), 1);
+    assert_int_equal(asked_in_all(up), before);
+    fake_world_advance(up->scene->world, 300);
+    assert_int_equal(ask(up, NAME, 100), 1);
+    assert_int_equal(asked_in_all(up), before + 2);
 }
 
 /* --- one question for all ----------------------------------------------------------------------
@@ -395,8 +508,12 @@ int main(void)
         CASE(answer_about_another_name_is_an_error),
         CASE(forged_answer_does_not_end_the_waiting),
         CASE(ids_do_not_tell_the_next_one),
-        cmocka_unit_test_setup_teardown(unsigned_answers_are_not_believed_where_a_key_is_told,
-                                        open_verifying, upstream_close),
+        VERIFYING(unsigned_answers_are_not_believed_where_a_key_is_told),
+        VERIFYING(right_signatures_are_believed),
+        CACHED(known_names_are_not_asked_for_again),
+        CACHED(answers_grow_old_and_are_asked_for_again),
+        CACHED(dead_services_leave_what_was_known_before),
+        CASE(what_was_just_answered_is_known_without_a_cache),
         CASE(referral_to_itself_ends),
         CASE(referrals_to_ever_new_names_end),
         CASE(service_handle_that_needs_itself_ends),
