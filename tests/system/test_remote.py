@@ -166,7 +166,7 @@ class Identities(Remote):
         with open(kept, "w", encoding="utf-8") as f:
             json.dump(config, f)
         said = self.remote("ls", PREFIX, "--certified", code=4)
-        self.assertIn("not signed by the key", said.stderr)
+        self.assertIn("did not sign with it", said.stderr)
         said = self.login("site", code=4)
         self.assertIn("not the one kept", said.stderr)
 
