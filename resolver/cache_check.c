@@ -57,6 +57,7 @@ struct check {
     uint64_t last_page;
     uint64_t file_pages;
     uint8_t *seen;
+    bool used[PAGE_MAX / 2]; /* of the page that is looked at, two bytes each */
     struct level levels[DEPTH_MAX];
     struct tree found; /* counted in the tree that is walked */
     struct tree named[TREES_MAX];
@@ -110,7 +111,46 @@ static bool mark(struct check *check, uint64_t number)
     return is_new;
 }
 
-static bool is_page_sound(const struct check *check, const uint8_t *page, uint64_t number)
+/* How long a node is; 0: it cannot be one. */
+static size_t node_len(const struct check *check, const uint8_t *page, size_t at, bool may_be_bare)
+{
+    bool is_leaf = (u16_at(page + 10) & PAGE_LEAF) != 0;
+    if (at + NODE_HEAD > check->page || (at & 1) != 0) {
+        return 0;
+    }
+    size_t key_len = u16_at(page + at + 6);
+    bool is_big = is_leaf && (u16_at(page + at + 4) & NODE_BIG) != 0;
+    size_t data_len = is_big ? sizeof(uint64_t) : is_leaf ? u32_at(page + at) : 0;
+    if (key_len > KEY_MAX || (key_len == 0 && !may_be_bare) || data_len > check->page) {
+        return 0;
+    }
+    return (NODE_HEAD + key_len + data_len + 1) & ~(size_t)1;
+}
+
+/* Nodes fill the page from `upper` to its end, each byte once. */
+static bool is_filled(struct check *check, const uint8_t *page, size_t upper, size_t count)
+{
+    bool is_branch = (u16_at(page + 10) & PAGE_BRANCH) != 0;
+    size_t filled = 0;
+    memset(check->used, 0, check->page / 2);
+    for (size_t i = 0; i < count; i++) {
+        size_t at = u16_at(page + PAGE_HEAD + 2 * i);
+        size_t len = at < upper ? 0 : node_len(check, page, at, is_branch && i == 0);
+        if (len == 0 || at + len > check->page) {
+            return false;
+        }
+        for (size_t byte = at; byte < at + len; byte += 2) {
+            if (check->used[byte / 2]) {
+                return false;
+            }
+            check->used[byte / 2] = true;
+        }
+        filled += len;
+    }
+    return filled == check->page - upper;
+}
+
+static bool is_page_sound(struct check *check, const uint8_t *page, uint64_t number)
 {
     unsigned kind = u16_at(page + 10) & PAGE_KINDS;
     size_t lower = u16_at(page + 12);
@@ -120,20 +160,7 @@ static bool is_page_sound(const struct check *check, const uint8_t *page, uint64
         return false;
     }
     size_t count = (lower - PAGE_HEAD) / 2;
-    for (size_t i = 0; i < count; i++) {
-        size_t at = u16_at(page + PAGE_HEAD + 2 * i);
-        if (at < upper || at + NODE_HEAD > check->page || (at & 1) != 0) {
-            return false;
-        }
-        size_t key_len = u16_at(page + at + 6);
-        bool is_big = kind == PAGE_LEAF && (u16_at(page + at + 4) & NODE_BIG) != 0;
-        size_t len = kind == PAGE_BRANCH ? 0 : is_big ? sizeof(uint64_t) : u32_at(page + at);
-        if (key_len > KEY_MAX || (key_len == 0 && (kind == PAGE_LEAF || i > 0)) ||
-            at + NODE_HEAD + key_len + len > check->page) {
-            return false;
-        }
-    }
-    return count > 0;
+    return count > 0 && is_filled(check, page, upper, count);
 }
 
 /* Pages of a value that has pages of its own. */
