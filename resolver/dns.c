@@ -8,6 +8,7 @@
 #include <ares.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "resolver/net_socket.h"
@@ -15,6 +16,7 @@
 #define NAMES_MAX 512
 #define SOCKETS_MAX 64
 #define HOST_ROOM 256
+#define SERVERS_ROOM 2048
 #define TIMEOUT_MS 700 /* of one query; c-ares doubles it */
 #define TRIES 3
 #define TTL_MIN_MS 5000
@@ -287,30 +289,52 @@ enum status dns_find(struct dns *dns, struct bytes host, struct net_address out[
 
 /* --- making ----------------------------------------------------------------------------------- */
 
-enum status dns_new(struct net *net, struct dns **out_dns)
+static bool set_servers(const struct dns *dns, const struct settings_list *servers)
 {
-    struct dns *dns = calloc(1, sizeof(*dns));
-    if (dns == NULL) {
-        return STATUS_NO_MEMORY;
+    char text[SERVERS_ROOM] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < servers->count; i++) {
+        int len = snprintf(text + used, sizeof(text) - used, "%s%s", i == 0 ? "" : ",",
+                           servers->items[i]);
+        if (len < 0 || (size_t)len >= sizeof(text) - used) {
+            return false;
+        }
+        used += (size_t)len;
     }
+    return servers->count == 0 || ares_set_servers_ports_csv(dns->channel, text) == ARES_SUCCESS;
+}
+
+static enum status open_channel(struct dns *dns, const struct settings_list *servers)
+{
     struct ares_options options = {
         .timeout = TIMEOUT_MS,
         .tries = TRIES,
         .sock_state_cb = dns_on_socket,
         .sock_state_cb_data = dns,
     };
+    const int given = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
+    dns->has_library = ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS;
+    dns->has_channel =
+        dns->has_library && ares_init_options(&dns->channel, &options, given) == ARES_SUCCESS;
+    if (!dns->has_channel) {
+        return STATUS_SYSTEM;
+    }
+    return set_servers(dns, servers) ? STATUS_OK : STATUS_BAD_SETTING;
+}
+
+enum status dns_new(struct net *net, const struct settings_list *servers, struct dns **out_dns)
+{
+    struct dns *dns = calloc(1, sizeof(*dns));
+    if (dns == NULL) {
+        return STATUS_NO_MEMORY;
+    }
     dns->net = net;
     enum status status = net_timer_new(net, dns_on_timeout, dns, &dns->timeout);
     if (status == STATUS_OK) {
         status = net_timer_new(net, dns_on_tell, dns, &dns->tell);
     }
     if (status == STATUS_OK) {
-        dns->has_library = ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS;
-        dns->has_channel =
-            dns->has_library && ares_init_options(&dns->channel, &options,
-                                                  ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
-                                                      ARES_OPT_SOCK_STATE_CB) == ARES_SUCCESS;
-        status = dns->has_channel ? STATUS_OK : STATUS_SYSTEM;
+        status = open_channel(dns, servers);
     }
     if (status != STATUS_OK) {
         dns_free(dns);

@@ -9,13 +9,15 @@
  */
 #pragma once
 
+#include "conf/settings.h"
 #include "resolver/net.h"
 
 #define DNS_ADDRESSES_MAX 8
 
 struct dns;
 
-enum status dns_new(struct net *net, struct dns **out_dns);
+/* `servers`: "192.0.2.53", "192.0.2.53:5353"; none: those of the machine. BAD_SETTING; SYSTEM. */
+enum status dns_new(struct net *net, const struct settings_list *servers, struct dns **out_dns);
 /* NULL is allowed. Nobody is told any more. */
 void dns_free(struct dns *dns);
 

@@ -470,7 +470,8 @@ enum status forward_new(struct worker *worker, struct forward **out_forward)
         status = net_timer_new(worker->options.net, forward_on_timer, forward, &forward->timer);
     }
     if (status == STATUS_OK) {
-        status = dns_new(worker->options.net, &forward->dns);
+        status = dns_new(worker->options.net, &worker->generation->settings->upstream_name_servers,
+                         &forward->dns);
     }
     if (status != STATUS_OK) {
         forward_free(forward);

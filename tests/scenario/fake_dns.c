@@ -31,8 +31,9 @@ static void dns_on_timer(void *context)
     }
 }
 
-enum status dns_new(struct net *net, struct dns **out_dns)
+enum status dns_new(struct net *net, const struct settings_list *servers, struct dns **out_dns)
 {
+    (void)servers;
     struct dns *dns = fake_allocate(sizeof(*dns));
     *out_dns = dns;
     return net_timer_new(net, dns_on_timer, dns, &dns->timer);
