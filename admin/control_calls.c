@@ -12,6 +12,7 @@
 #include "admin/control_parts.h"
 #include "admin/figures.h"
 #include "protocol/text.h"
+#include "resolver/cache.h"
 
 typedef enum status call_function(struct control *control, json_t *arguments, json_t **out_result,
                                   struct fault *fault);
@@ -141,6 +142,30 @@ static enum status call_stats(struct control *control, json_t *arguments, json_t
     return STATUS_OK;
 }
 
+/* --- cache ------------------------------------------------------------------------------------ */
+
+static enum status call_cache_flush(struct control *control, json_t *arguments, json_t **out_result,
+                                    struct fault *fault)
+{
+    const char *scope = json_string_value(json_object_get(arguments, "scope"));
+    const char *name = json_string_value(json_object_get(arguments, "name"));
+    uint64_t removed = 0;
+    if (scope == NULL || name == NULL) {
+        return fault_set(fault, STATUS_PROTOCOL_ERROR, "%s", "scope and name are missing");
+    }
+    enum cache_scope what = strcmp(scope, "all") == 0      ? CACHE_ALL
+                            : strcmp(scope, "prefix") == 0 ? CACHE_PREFIX
+                                                           : CACHE_NAME;
+    enum status status =
+        cache_flush(node_cache(control->options.node), what, bytes_of_text(name), &removed);
+    if (status == STATUS_OK) {
+        *out_result = json_pack("{s:I}", "removed", (json_int_t)removed);
+    }
+    return status == STATUS_CLOSED ? fault_set(fault, STATUS_NOT_SUPPORTED, "%s",
+                                               "a cache (this node keeps none, see cache.size)")
+                                   : status;
+}
+
 /* --- settings --------------------------------------------------------------------------------- */
 
 void control_publish_settings(struct control *control, const struct settings *settings)
@@ -190,7 +215,7 @@ static const struct {
     {"node status", call_node_status, false},   {"node reload", call_node_reload, true},
     {"node drain", call_node_drain, true},      {"stats", call_stats, false},
     {"conf running", call_conf_running, false}, {"run", call_run, false},
-    {"site publish", call_site_publish, true},
+    {"site publish", call_site_publish, true},  {"cache flush", call_cache_flush, true},
 };
 
 static void send_json(struct control_connection *connection, enum control_kind kind,
