@@ -20,6 +20,14 @@ static void print_warnings(struct command_call *call, json_t *result)
             call->out, "%s\n",
             say_text(call, "writes are refused since a failed sync", "磁盘同步失败后已拒绝写入"));
     }
+    if (json_is_true(json_object_get(result, "store_is_full"))) {
+        (void)fprintf(call->out, "%s\n",
+                      say_text(call,
+                               "warning: the store is full, records are refused; free disk space, "
+                               "or raise store.map_max and reload",
+                               "警告：存储已满，拒绝写入记录；请释放磁盘空间，或调大 "
+                               "store.map_max 后重载"));
+    }
     if (behind_ms > FIGURES_CLOCK_ALARM_MS) {
         (void)fprintf(call->out,
                       call->is_chinese

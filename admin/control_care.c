@@ -7,6 +7,7 @@
 #include "admin/figures.h"
 
 #define READER_OLD_S 60
+#define CALM_TICKS 5
 
 static void watch_clock(struct control *control, const struct registry_figures *figures)
 {
@@ -40,11 +41,43 @@ static void watch_readers(struct control *control, const struct registry_figures
     }
 }
 
+static void tell_refusal(struct log *log, const struct registry_figures *figures)
+{
+    if (figures->refuses_writes) {
+        log_write(log, LOG_LEVEL_ERROR, "store",
+                  "writing failed, every write is refused until restart, resolution goes on (look "
+                  "at the disk and the kernel's log, then run guantong record verify)");
+    } else {
+        log_write(log, LOG_LEVEL_ERROR, "store",
+                  "full, records are refused, resolution goes on (free disk space, or raise "
+                  "store.map_max and reload; %llu of %llu bytes are in use)",
+                  (unsigned long long)figures->used_bytes, (unsigned long long)figures->map_bytes);
+    }
+}
+
+/* Some may be refused while smaller ones are taken: it is over when none was for a while. */
+static void watch_refusals(struct control *control, const struct registry_figures *figures)
+{
+    if (figures->refusals != control->refusals) {
+        control->refusals = figures->refusals;
+        control->refusal_calm = 0;
+        if (!control->refusal_is_told) {
+            control->refusal_is_told = true;
+            tell_refusal(control->options.log, figures);
+        }
+    } else if (control->refusal_is_told && figures->refusal == STATUS_OK &&
+               ++control->refusal_calm >= CALM_TICKS) {
+        control->refusal_is_told = false;
+        log_write(control->options.log, LOG_LEVEL_NOTICE, "store", "takes records again");
+    }
+}
+
 void control_care_tick(struct control *control)
 {
     struct registry_figures figures;
     if (registry_figures(control->options.registry, &figures) == STATUS_OK) {
         watch_clock(control, &figures);
         watch_readers(control, &figures);
+        watch_refusals(control, &figures);
     }
 }

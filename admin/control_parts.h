@@ -82,6 +82,9 @@ struct control {
     struct control_set *held;
     bool drains;
     bool clock_is_behind; /* and was told */
+    uint64_t refusals;    /* of the store, as seen */
+    int refusal_calm;     /* looks without one */
+    bool refusal_is_told;
     bool reader_is_old;
     int64_t stop_deadline_ms; /* 0: not stopping */
     pthread_t thread;

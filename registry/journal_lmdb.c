@@ -23,6 +23,7 @@ struct group {
     struct quota_book book;
     struct load_edge edge;
     enum status reserve; /* STORAGE_FULL: no record is put */
+    bool has_refused;    /* a record, for that reason */
     uint64_t behind_ms;  /* of the last set's clock to the journal's time */
     bool has_written;
 };
@@ -40,6 +41,7 @@ static enum status decide_record(struct group *group, const struct change_set *s
 {
     bool is_put = item->operation == JOURNAL_PUT;
     if (is_put && group->reserve != STATUS_OK) {
+        group->has_refused = true;
         return group->reserve;
     }
     const struct home_view view = {.txn = &group->txn, .set = set};
@@ -203,6 +205,21 @@ static uint64_t bytes_of_sets(struct change_set *const *sets, size_t count)
     return bytes;
 }
 
+/* What the newest group met, for whoever tells people (registry_figures). A deletion that went
+ * through does not mean that records would. */
+static void note_refusal(struct group *group, enum status status)
+{
+    bool is_store = status == STATUS_STORAGE_FULL || status == STATUS_STORAGE_FAILED ||
+                    status == STATUS_CORRUPT;
+    if (is_store || group->has_refused) {
+        atomic_fetch_add_explicit(&group->registry->refusals, 1, memory_order_relaxed);
+        atomic_store_explicit(&group->registry->refusal, is_store ? status : group->reserve,
+                              memory_order_relaxed);
+    } else if (status == STATUS_OK && group->has_written && group->reserve == STATUS_OK) {
+        atomic_store_explicit(&group->registry->refusal, STATUS_OK, memory_order_relaxed);
+    }
+}
+
 /* One transaction. Not OK: nothing of it happened, `out_error` tells LMDB's reason. */
 static enum status try_group(struct registry *registry, struct change_set *const *sets,
                              size_t count, int *out_error)
@@ -211,6 +228,7 @@ static enum status try_group(struct registry *registry, struct change_set *const
     *out_error = 0;
     enum status status = store_begin_write(registry, &group.txn);
     if (status != STATUS_OK) {
+        note_refusal(&group, status);
         return status;
     }
     group.reserve = store_check_reserve(registry, bytes_of_sets(sets, count));
@@ -228,6 +246,7 @@ static enum status try_group(struct registry *registry, struct change_set *const
         status = group.txn.error != 0 ? store_status(group.txn.error) : status;
     }
     *out_error = group.txn.error;
+    note_refusal(&group, status);
     if (status == STATUS_OK && group.has_written) {
         registry->head = group.head;
         atomic_store_explicit(&registry->clock_behind_ms, group.behind_ms, memory_order_relaxed);

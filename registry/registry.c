@@ -265,6 +265,8 @@ enum status registry_figures(struct registry *registry, struct registry_figures 
         .last_txn = snapshot_txn(snapshot),
         .clock_behind_ms = atomic_load_explicit(&registry->clock_behind_ms, memory_order_relaxed),
         .refuses_writes = atomic_load_explicit(&registry->refuses_writes, memory_order_relaxed),
+        .refusals = atomic_load_explicit(&registry->refusals, memory_order_relaxed),
+        .refusal = atomic_load_explicit(&registry->refusal, memory_order_relaxed),
     };
     struct journal_set last;
     status = journal_head(snapshot, &last);

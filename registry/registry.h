@@ -187,6 +187,8 @@ struct registry_figures {
         oldest_reader_since_ms; /* since when, by the journal's clock; 0: it is not, or unknown */
     int64_t oldest_reader_pid;  /* 0: it is not behind */
     int64_t journal_time_ms;    /* of the newest change; over the clock's: that was set back */
+    uint64_t refusals;          /* groups of changes the store took not or not all, since opening */
+    enum status refusal;        /* why the store refused the newest changes; OK: it took them */
     bool refuses_writes; /* after a failed sync or a stranger's write: until restart, verify */
 };
 enum status registry_figures(struct registry *registry, struct registry_figures *out_figures);

@@ -57,6 +57,8 @@ struct registry {
     _Atomic uint64_t published_txn;
     struct freshness freshness; /* empty when read-only */
     _Atomic bool refuses_writes;
+    _Atomic uint64_t refusals;   /* groups of changes the store took not or not all */
+    _Atomic enum status refusal; /* of the newest changes, by the store; OK: they were taken */
     _Atomic uint32_t active_snapshots; /* read transactions that may touch a page (store_map.h) */
     _Atomic bool is_remapping;         /* who reads waits on map_lock */
     _Atomic bool is_unmapped;          /* `env` has no map any more: nothing may look into it */

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 import unittest
 
 import harness
@@ -23,6 +24,8 @@ import crash_tools as tools  # noqa: E402  (the path comes first)
 DATA_LEN = 20000
 KNOWN = ["88.1000/known%d" % n for n in range(20)]
 MIB = 1 << 20
+FULL = "store: full, records are refused"
+AGAIN = "store: takes records again"
 
 
 def content(name):
@@ -99,6 +102,13 @@ class Limits(NodeTest):
         found = [line.split()[1] for line in lines if line.startswith(name + " ")]
         return int(float(found[0]))
 
+    def told(self, node, line):
+        """In the log, once; the daemon looks every second."""
+        end = time.monotonic() + 30
+        while line not in node.said() and time.monotonic() < end:
+            time.sleep(0.1)
+        self.assertEqual(node.said().count(line), 1, node.said()[-2000:])
+
     def sound(self, node, records):
         """Stops the node and looks at all of it."""
         self.assertEqual(node.stop(), 0)
@@ -154,11 +164,17 @@ class Map(Limits):
             refused, _ = self.fill_up(node, 500)
             self.assertIn("store.map_max", refused.stderr)
             self.assertLessEqual(self.figure(node, "guantong_store_map_bytes"), 6 * MIB)
+            status = run_json("node", "status", node.dir)
+            self.assertEqual((status["refuses_writes"], status["store_is_full"]), (False, True))
+            self.assertIn("store.map_max", run("node", "status", node.dir).stdout)
             run("record", "rm", node.dir, "88.1000/big0", "--yes")
-            self.assertFalse(run_json("node", "status", node.dir)["refuses_writes"])
+            self.told(node, FULL)
             node.setting("store", "map_max", "1G")
             run("node", "reload", node.dir)
             self.fill(node, 0, 500)
+            self.told(node, AGAIN)
+            self.assertFalse(run_json("node", "status", node.dir)["store_is_full"])
+            self.assertEqual(self.figure(node, "guantong_store_refused_newest"), 0)
         self.assertEqual(resolver.wrong, [])
         self.sound(node, 500 + len(KNOWN))
 
@@ -234,6 +250,7 @@ class Disk(Limits):
             self.assertNotEqual(full.returncode, 0)
             self.assertIn("free disk space", full.stderr)
             self.assertFalse(run_json("node", "status", node.dir)["refuses_writes"])
+            self.told(node, FULL)
             os.unlink(self.filler)
             run("record", "rm", node.dir, "88.1000/big40", "--yes")
             run("record", "rm", node.dir, "88.1000/big41", "--yes")
