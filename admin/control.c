@@ -14,7 +14,9 @@
 
 static void control_on_accepted(void *context, struct net_stream *stream)
 {
-    control_connection_accept(context, stream);
+    if (stream != NULL) {
+        control_connection_accept(context, stream);
+    }
 }
 
 static bool has_output(const struct control *control)

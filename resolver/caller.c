@@ -15,6 +15,7 @@
 #include "protocol/session_mac.h"
 #include "resolver/certificate.h"
 #include "resolver/exchange_progress.h"
+#include "resolver/limit.h"
 #include "resolver/login.h"
 #include "resolver/sources.h"
 #include "resolver/stream.h"
@@ -230,8 +231,12 @@ static bool is_first(struct exchange *x, enum status *out_status)
         (size_t)(x->reply.end - x->reply.at) < MESSAGE_PACKET_MAX) {
         return true;
     }
-    switch (duplicates_enter(services_of(x)->duplicates, x->scope->now_ms, &progress->duplicate,
-                             x->reply.at, &len)) {
+    struct duplicates *duplicates = services_of(x)->duplicates;
+    enum duplicate_verdict verdict =
+        duplicates_enter(duplicates, x->scope->now_ms, &progress->duplicate, x->reply.at, &len);
+    limit_hits(services_of(x)->worker, LIMIT_DUPLICATES, &x->peer,
+               duplicates_take_displaced(duplicates));
+    switch (verdict) {
     case DUPLICATE_FIRST:
         progress->is_first = true;
         return true;
@@ -301,6 +306,16 @@ bool caller_admit(struct exchange *x, enum status *out_status)
 /* --- keeping -----------------------------------------------------------------------------------
  */
 
+void caller_tell_displaced(const struct exchange *x)
+{
+    const struct exchange_services *services = services_of(x);
+    size_t challenges = 0;
+    size_t sessions = 0;
+    sessions_take_displaced(services->sessions, &challenges, &sessions);
+    limit_hits(services->worker, LIMIT_CHALLENGES, &x->peer, challenges);
+    limit_hits(services->worker, LIMIT_SESSIONS, &x->peer, sessions);
+}
+
 /* Never 0 (no session), never negative: clients keep it in a signed word. */
 static uint32_t unkept_id(const struct exchange *x)
 {
@@ -337,6 +352,7 @@ enum status caller_keep_challenge(struct exchange *x, const struct digest *diges
                                                  x->scope->now_ms, &ask, out_session_id, nonce);
     if (status == STATUS_OK) {
         metrics_add(x->scope->metrics, METRIC_challenges, 0, 1);
+        caller_tell_displaced(x);
     }
     return status == STATUS_OK ? STATUS_OK : STATUS_SERVER_BUSY;
 }

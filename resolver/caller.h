@@ -28,5 +28,8 @@ enum status caller_keep_challenge(struct exchange *x, const struct digest *diges
  */
 void caller_leave(struct exchange *x, struct bytes answer);
 
+/* Tells of challenges and sessions that had to go for what this exchange has just kept. */
+void caller_tell_displaced(const struct exchange *x);
+
 /* The node's limits of challenges and sessions, for this peer. */
 struct sessions_limits caller_limits(const struct exchange *x);

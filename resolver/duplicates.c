@@ -5,6 +5,7 @@
 #include "resolver/duplicates.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "protocol/digest.h"
@@ -33,6 +34,7 @@ struct shard {
 
 struct duplicates {
     size_t shard_bytes;
+    atomic_size_t displaced; /* since somebody took the count */
     struct shard shards[SHARDS];
 };
 
@@ -121,6 +123,9 @@ static void tidy(struct duplicates *duplicates, struct shard *shard, int64_t now
             return;
         }
         if (entry->is_answered || is_over) {
+            if (entry->expires_ms > now_ms) {
+                atomic_fetch_add_explicit(&duplicates->displaced, 1, memory_order_relaxed);
+            }
             drop(shard, entry);
         } else {
             leave(shard, entry);
@@ -236,4 +241,12 @@ void duplicates_release(struct duplicates *duplicates, const struct duplicate_ke
     (void)pthread_mutex_lock(&shard->lock);
     forget(shard, key);
     (void)pthread_mutex_unlock(&shard->lock);
+}
+
+size_t duplicates_take_displaced(struct duplicates *duplicates)
+{
+    atomic_size_t *displaced = &duplicates->displaced;
+    return atomic_load_explicit(displaced, memory_order_relaxed) == 0
+               ? 0
+               : atomic_exchange_explicit(displaced, 0, memory_order_relaxed);
 }

@@ -42,3 +42,6 @@ enum duplicate_verdict duplicates_enter(struct duplicates *duplicates, int64_t n
 void duplicates_keep(struct duplicates *duplicates, int64_t now_ms, const struct duplicate_key *key,
                      struct bytes answer);
 void duplicates_release(struct duplicates *duplicates, const struct duplicate_key *key);
+
+/* How many had to go before their time since somebody asked; each is told once. Any thread. */
+size_t duplicates_take_displaced(struct duplicates *duplicates);

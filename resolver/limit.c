@@ -44,18 +44,41 @@ static const struct {
                       "limits.parked, limits.parked_bytes or limits.parked_per_source"},
     [LIMIT_CERTIFIED] = {METRIC_certified_refused, "answer not signed", "limits.certified"},
     [LIMIT_VERIFY] = {METRIC_verify_refused, "question about an answer refused", "limits.verify"},
+    [LIMIT_CHALLENGES] = {METRIC_challenges_displaced,
+                          "its challenge took the place of an older one",
+                          "limits.challenges, limits.challenge_bytes or "
+                          "limits.challenges_per_source"},
+    [LIMIT_SESSIONS] = {METRIC_sessions_displaced, "its session took the place of an older one",
+                        "limits.sessions or limits.sessions_per_source"},
+    [LIMIT_DUPLICATES] = {METRIC_repeats_forgotten,
+                          "for its request an older answer was forgotten that may be asked again",
+                          "limits.repeated_bytes"},
+    [LIMIT_DESCRIPTORS] = {METRIC_tcp_descriptors,
+                           "connections wait, no descriptor or memory is left",
+                           "LimitNOFILE of the service"},
 };
 
-void limit_hit(const struct worker *worker, enum limit limit, const struct net_address *peer)
+void limit_hits(const struct worker *worker, enum limit limit, const struct net_address *peer,
+                size_t count)
 {
+    if (count == 0) {
+        return;
+    }
     const struct worker_options *options = &worker->options;
-    metrics_add(options->metrics, rows[limit].metric, 0, 1);
+    metrics_add(options->metrics, rows[limit].metric, 0, (int64_t)count);
     if (options->log == NULL || !log_wants(options->log, LOG_LEVEL_WARNING) ||
         !log_gate(options->log, (unsigned)limit, net_now_ms(options->net))) {
         return;
     }
-    char text[NET_ADDRESS_TEXT];
-    net_address_text(peer, text);
+    char text[NET_ADDRESS_TEXT] = "node";
+    if (peer != NULL) {
+        net_address_text(peer, text);
+    }
     log_write(options->log, LOG_LEVEL_WARNING, "limits", "%s: %s (%s)", text, rows[limit].said,
               rows[limit].setting);
+}
+
+void limit_hit(const struct worker *worker, enum limit limit, const struct net_address *peer)
+{
+    limit_hits(worker, limit, peer, 1);
 }

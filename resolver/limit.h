@@ -24,10 +24,18 @@ enum limit {
     LIMIT_PARKED,
     LIMIT_CERTIFIED,
     LIMIT_VERIFY,
+    LIMIT_CHALLENGES,
+    LIMIT_SESSIONS,
+    LIMIT_DUPLICATES,
+    LIMIT_DESCRIPTORS,
     LIMIT_COUNT
 };
 
 struct worker;
 
-/* `peer` is whom it hit; it is named in the line. */
+/* `peer` is whom it hit, or who made it hit others; it is named in the line. NULL: nobody in
+ * particular. */
 void limit_hit(const struct worker *worker, enum limit limit, const struct net_address *peer);
+/* The same, `count` times at once; 0: not at all. */
+void limit_hits(const struct worker *worker, enum limit limit, const struct net_address *peer,
+                size_t count);

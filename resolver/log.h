@@ -38,7 +38,7 @@ void log_write(struct log *log, enum log_level level, const char *subject, const
 
 /* At most one line a second: true for the first to pass gate `gate` (below LOG_GATES) in a second
  * of the caller's monotonic clock. What stands behind a gate is the caller's to say. */
-#define LOG_GATES 16
+#define LOG_GATES 32
 bool log_gate(struct log *log, unsigned gate, int64_t now_ms);
 
 /* "debug" -> LOG_LEVEL_DEBUG; INFO for anything unknown. */

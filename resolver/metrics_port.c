@@ -206,6 +206,9 @@ static void metrics_port_on_accepted(void *context, struct net_stream *stream)
     };
     struct metrics_port *port = context;
     size_t slot = 0;
+    if (stream == NULL) {
+        return;
+    }
     while (slot < METRICS_PORT_CONNECTIONS_MAX && port->scrapes[slot] != NULL) {
         slot++;
     }

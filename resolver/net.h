@@ -164,7 +164,9 @@ enum status net_stream_credentials(const struct net_stream *stream, struct net_c
 
 struct net_listener;
 typedef void net_accepted(void *context,
-                          struct net_stream *stream); /* the stream is the callee's */
+                          struct net_stream *stream); /* the stream is the callee's; NULL: one
+                                                       * waits that there is no descriptor or
+                                                       * memory for, it is tried again */
 /* TCP: SO_REUSEPORT, TCP_NODELAY. */
 enum status net_listen(struct net *net, const struct net_address *address, net_accepted *accepted,
                        void *context, struct net_listener **out_listener, struct fault *fault);

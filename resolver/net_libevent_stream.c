@@ -196,6 +196,8 @@ static bool listener_accept(struct net_listener *listener)
             /* The loop would spin on a readable listener. */
             net_libevent_want(&listener->hook, false);
             net_libevent_start(&listener->pause, listener->net, ACCEPT_PAUSE_MS);
+            listener->accepted(listener->context, NULL);
+            return false;
         }
         return errno == EINTR || errno == ECONNABORTED;
     }

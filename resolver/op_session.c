@@ -231,6 +231,7 @@ static enum status finish(struct exchange *x, const struct body_session_setup *b
         return refuse(x, STATUS_SERVER_BUSY);
     }
     metrics_add(x->scope->metrics, METRIC_sessions_opened, 0, 1);
+    caller_tell_displaced(x);
     x->answer_envelope.session_id = id;
     const struct body_session_answer answer = {
         .mode = body->mode,

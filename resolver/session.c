@@ -35,7 +35,8 @@ struct shard {
 
 /* What all shards hold together; relaxed, for the bounds. */
 struct totals {
-    atomic_size_t challenges, challenge_bytes, sessions, displaced;
+    atomic_size_t challenges, challenge_bytes, sessions;
+    atomic_size_t challenges_displaced, sessions_displaced; /* since somebody took the count */
 };
 
 struct sessions {
@@ -186,9 +187,9 @@ static size_t total_of(const atomic_size_t *total)
     return atomic_load_explicit(total, memory_order_relaxed);
 }
 
-static void displaced(struct sessions *sessions)
+static void displaced(atomic_size_t *total)
 {
-    atomic_fetch_add_explicit(&sessions->totals.displaced, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(total, 1, memory_order_relaxed);
 }
 
 static void bound_challenges(struct sessions *sessions, const struct sessions_limits *limits)
@@ -200,7 +201,7 @@ static void bound_challenges(struct sessions *sessions, const struct sessions_li
         (void)pthread_mutex_lock(&shard->lock);
         if (shard->challenges.all.oldest != NULL) {
             drop_challenge(sessions, shard, shard->challenges.all.oldest);
-            displaced(sessions);
+            displaced(&sessions->totals.challenges_displaced);
         }
         unlock_shard(shard);
     }
@@ -214,7 +215,7 @@ static void bound_sessions(struct sessions *sessions, const struct sessions_limi
         (void)pthread_mutex_lock(&shard->lock);
         if (shard->sessions.all.oldest != NULL) {
             drop_session(sessions, shard, shard->sessions.all.oldest);
-            displaced(sessions);
+            displaced(&sessions->totals.sessions_displaced);
         }
         unlock_shard(shard);
     }
@@ -341,7 +342,7 @@ enum status sessions_keep_challenge(struct sessions *sessions, const struct sess
     if (shelf_count_source(&shard->challenges, &kept->item, &oldest) >
         limits->challenges_per_source) {
         drop_challenge(sessions, shard, oldest);
-        displaced(sessions);
+        displaced(&sessions->totals.challenges_displaced);
     }
     unlock_shard(shard);
     bound_challenges(sessions, limits);
@@ -427,7 +428,7 @@ static enum status shelve_session(struct sessions *sessions, const struct sessio
     struct shelf_item *oldest = NULL;
     if (shelf_count_source(&shard->sessions, &kept->item, &oldest) > limits->sessions_per_source) {
         drop_session(sessions, shard, oldest);
-        displaced(sessions);
+        displaced(&sessions->totals.sessions_displaced);
     }
     unlock_shard(shard);
     return STATUS_OK;
@@ -556,12 +557,24 @@ enum status sessions_close(struct sessions *sessions, uint32_t id)
     return kept != NULL ? STATUS_OK : STATUS_SESSION_TIMEOUT;
 }
 
+/* Mostly there is nothing, and no cache line to take. */
+static size_t take_total(atomic_size_t *total)
+{
+    return total_of(total) == 0 ? 0 : atomic_exchange_explicit(total, 0, memory_order_relaxed);
+}
+
+void sessions_take_displaced(struct sessions *sessions, size_t *out_challenges,
+                             size_t *out_sessions)
+{
+    *out_challenges = take_total(&sessions->totals.challenges_displaced);
+    *out_sessions = take_total(&sessions->totals.sessions_displaced);
+}
+
 void sessions_figures(struct sessions *sessions, struct sessions_figures *out_figures)
 {
     *out_figures = (struct sessions_figures){
         .challenges = total_of(&sessions->totals.challenges),
         .challenge_bytes = total_of(&sessions->totals.challenge_bytes),
         .sessions = total_of(&sessions->totals.sessions),
-        .displaced = total_of(&sessions->totals.displaced),
     };
 }

@@ -123,8 +123,11 @@ void sessions_authenticate(struct sessions *sessions, uint32_t id);
 /* SESSION_TIMEOUT: there was none. */
 enum status sessions_close(struct sessions *sessions, uint32_t id);
 
+/* How many had to go before their time since somebody asked; each is told once. */
+void sessions_take_displaced(struct sessions *sessions, size_t *out_challenges,
+                             size_t *out_sessions);
+
 struct sessions_figures {
     uint64_t challenges, challenge_bytes, sessions;
-    uint64_t displaced; /* challenges and sessions that had to go before their time */
 };
 void sessions_figures(struct sessions *sessions, struct sessions_figures *out_figures);

@@ -96,6 +96,10 @@ static void stream_on_accepted(void *context, struct net_stream *net)
     struct stream_listener *listener = context;
     struct worker *worker = listener->worker;
     struct metrics_slot *metrics = worker->options.metrics;
+    if (net == NULL) {
+        limit_hit(worker, LIMIT_DESCRIPTORS, NULL);
+        return;
+    }
     struct net_address peer = net_stream_peer(net);
     if ((listener->is_tls && !may_shake(worker, &peer)) || !may_connect(worker, &peer)) {
         net_stream_close(net);

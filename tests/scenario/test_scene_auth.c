@@ -232,6 +232,7 @@ static void flood_of_challenges_displaces_its_own_oldest(void **state)
     struct sessions_figures figures;
     sessions_figures(scene->sessions, &figures);
     assert_int_equal(figures.challenges, 10);
+    assert_int_equal(scene_count(scene, METRIC_challenges_displaced), 2);
     struct scene_answer with = scene_as_admin(2);
     assert_int_equal(code_of(scene, tcp, scene_answer(&first, &with)), 405);
     assert_int_equal(code_of(scene, tcp, scene_answer(&last, &with)), 1);

@@ -343,6 +343,7 @@ static void sessions_of_a_source_are_bounded(void **state)
     struct client first = open_client(scene, ANONYMOUS);
     struct client second = open_client(scene, ANONYMOUS);
     struct client third = open_client(scene, ANONYMOUS);
+    assert_int_equal(scene_count(scene, METRIC_sessions_displaced), 1);
     struct scene_ask ask = resolution_of(&first, 1);
     assert_int_equal(code_of(&first, &ask), 500);
     ask = resolution_of(&second, 1);

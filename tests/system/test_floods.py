@@ -288,6 +288,25 @@ class Floods(harness.NodeTest):
         self.assertEqual(figures(node)["tcp_over_source"], 15)
         self.assertRegex(node.said(), r"connection refused \(limits\.connections_per_source\)")
 
+    def test_connections_wait_while_no_descriptor_is_left_and_are_told(self):
+        node = self.stranger_node()
+        used = len(os.listdir("/proc/%d/fd" % node.daemon.pid))
+        no_limit = resource.prlimit(node.daemon.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(node.daemon.pid, resource.RLIMIT_NOFILE, (used + 3, no_limit[1]))
+        opened = [socket.create_connection(node.address, timeout=10) for _ in range(8)]
+        for s in opened:
+            self.addCleanup(s.close)
+            s.sendall(wire.resolve("88.1000/a"))
+        time.sleep(1)
+        self.assert_served(node)
+        resource.prlimit(node.daemon.pid, resource.RLIMIT_NOFILE, no_limit)
+        for s in opened:
+            s.settimeout(10)
+            self.assertEqual(wire.Message(wire.read_packet(s)).code, 1)
+        told = re.findall(r"limits: node: connections wait.*LimitNOFILE", node.said())
+        self.assertIn(len(told), (1, 2, 3))
+        self.assertGreaterEqual(figures(node)["tcp_descriptors"], len(told))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -97,6 +97,9 @@ static void oldest_answers_make_room(void **state)
         assert_int_equal(enter(duplicates, 0, packet, &len), DUPLICATE_FIRST);
         duplicates_keep(duplicates, 0, &key, bytes_of(answer, sizeof(answer)));
     }
+    size_t displaced = duplicates_take_displaced(duplicates);
+    assert_in_range(displaced, 1000 - 64, 999);
+    assert_int_equal(duplicates_take_displaced(duplicates), 0);
     for (int i = 999; i >= 0; i--) {
         (void)snprintf(packet, sizeof(packet), "%d", i);
         kept += enter(duplicates, 0, packet, &len) == DUPLICATE_ANSWERED;
