@@ -26,14 +26,16 @@
 struct forward_hub {
     uint64_t key[2];
     size_t count;
-    struct worker *workers[];
+    struct {
+        struct worker *worker;
+    } desks[];
 };
 
 /* --- the hub ---------------------------------------------------------------------------------- */
 
 struct forward_hub *forward_hub_new(size_t workers, const uint64_t key[2])
 {
-    struct forward_hub *hub = calloc(1, sizeof(*hub) + workers * sizeof(hub->workers[0]));
+    struct forward_hub *hub = calloc(1, sizeof(*hub) + workers * sizeof(hub->desks[0]));
     if (hub != NULL) {
         hub->key[0] = key[0];
         hub->key[1] = key[1];
@@ -49,7 +51,7 @@ void forward_hub_free(struct forward_hub *hub)
 
 void forward_hub_join(struct forward_hub *hub, size_t index, struct worker *worker)
 {
-    hub->workers[index] = worker;
+    hub->desks[index].worker = worker;
 }
 
 /* --- jobs ------------------------------------------------------------------------------------- */
@@ -87,10 +89,12 @@ static void tell(struct forward_question *question, enum status status, struct b
 static void leave_table(struct forward_job *job)
 {
     struct forward_job **at = &job->forward->buckets[job->hash % FORWARD_BUCKETS];
-    while (*at != job) {
+    while (*at != NULL && *at != job) {
         at = &(*at)->next;
     }
-    *at = job->next;
+    if (*at != NULL) {
+        *at = job->next;
+    }
 }
 
 /* --- answers that are kept for a moment --------------------------------------------------------
@@ -244,7 +248,8 @@ void forward_send(struct worker *worker, struct forward_question *question)
     const struct forward_hub *hub = worker->options.hub;
     uint64_t hash = handle_keyed_hash(question->handle, hub->key);
     /* A worker that stops may be the last one: it asks for itself. */
-    struct worker *desk = worker->is_draining ? worker : hub->workers[(hash >> 32) % hub->count];
+    struct worker *desk =
+        worker->is_draining ? worker : hub->desks[(hash >> 32) % hub->count].worker;
     question->trip.opened = forward_on_question;
     worker_post(desk, &question->trip);
 }
@@ -491,8 +496,12 @@ void forward_close(struct forward *forward)
         let_go(forward);
     }
     for (size_t i = 0; i < FORWARD_BUCKETS; i++) {
-        while (forward->buckets[i] != NULL) {
-            forward_finish(forward->buckets[i], STATUS_CLOSED, BYTES_NONE);
+        struct forward_job *next = forward->buckets[i];
+        forward->buckets[i] = NULL;
+        while (next != NULL) {
+            struct forward_job *job = next;
+            next = job->next;
+            forward_finish(job, STATUS_CLOSED, BYTES_NONE);
         }
     }
 }

@@ -150,7 +150,8 @@ static enum status read_site_file(struct upward *upward, const char *path, struc
     if (status != STATUS_OK) {
         return status;
     }
-    if (text.data[0] != '{' && text.data[0] != '[') {
+    bool is_json = text.len > 0 && (text.data[0] == '{' || text.data[0] == '[');
+    if (!is_json) {
         return add_site(upward, text, fault);
     }
     json_t *json = json_loadb((const char *)text.data, text.len, JSON_REJECT_DUPLICATES, NULL);

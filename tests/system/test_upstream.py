@@ -3,6 +3,9 @@
 real guantongd on an address of its own."""
 
 import json
+import socket
+import struct
+import threading
 import time
 import unittest
 
@@ -13,6 +16,7 @@ RECURSIVE = 0x10000000
 PUBLIC = 0x01000000
 AUTHORITATIVE = 0x80000000
 NO_REFERRAL = 0x00100000
+RD = 0x00800000
 
 
 def total(figure):
@@ -20,32 +24,14 @@ def total(figure):
 
 
 def metric(node, name):
-    return total(harness.run_json("stats", node.dir)[name])
+    return total(harness.run_json("stats", node.dir)["requests"][name])
 
 
-class Upstream(harness.NodeTest):
+class Nodes:
+    """root and Wuhan above, two secondary nodes, one enterprise node below both."""
 
-    def make(self, prefix, address, upstream=None):
-        node = self.node(prefix=prefix, listen=(address,))
-        if upstream is not None:
-            node.setting("upstream", "servers", "['%s:%d']" % upstream.address)
-        return node
-
-    def put(self, node, handle, *values):
-        line = json.dumps({"handle": handle, "values": list(values)}) + "\n"
-        harness.run("record", "put", node.dir, "-", stdin=line.encode())
-
-    def site_of(self, node, prefix):
-        shown = harness.run_json("record", "show", node.dir, "0.NA/" + prefix)
-        values = shown["values"] if "values" in shown else shown["items"][0]["values"]
-        return next(v["data"] for v in values if v["type"] == "HS_SITE")
-
-    def delegate(self, above, prefix, below, own):
-        """The record of `prefix` at the node above says that `below` answers for it."""
-        self.put(above, "0.NA/" + prefix,
-                 {"index": 1, "type": "HS_SITE", "data": self.site_of(below, own)})
-
-    def setUp(self):
+    def __init__(self):
+        self.all = []
         self.root = self.make("86", "127.0.86.1")
         self.wuhan = self.make("88", "127.0.88.1", self.root)
         self.first = self.make("88.608", "127.0.88.2", self.wuhan)
@@ -60,21 +46,58 @@ class Upstream(harness.NodeTest):
         for node, handle in ((self.second, "88.700/part"), (self.enterprise, "88.608.9/part"),
                              (self.enterprise, "88.700.5/part"), (self.enterprise, "86.1/part"),
                              (self.first, "88.608/own")):
-            self.put(node, handle, {"index": 1, "type": "URL", "data": "https://example.cn/" + handle},
-                     {"index": 2, "type": "DESC", "data": "of " + handle})
-        for node in (self.root, self.wuhan, self.first, self.second, self.enterprise):
+            put(node, handle, {"index": 1, "type": "URL", "data": "https://example.cn/" + handle},
+                {"index": 2, "type": "DESC", "data": "of " + handle})
+        for node in self.all:
             node.start()
 
-    def assertResolves(self, answer, handle):
-        self.assertEqual(answer.code, 1, answer.code == 1 or answer.error_text())
-        values = {v.type.decode(): v.data for v in answer.resolution()[1]}
-        self.assertEqual(values["DESC"], ("of " + handle).encode())
+    def make(self, prefix, address, upstream=None):
+        node = harness.Node(prefix=prefix, listen=(address,))
+        self.all.append(node)
+        if upstream is not None:
+            node.setting("upstream", "servers", "['%s:%d']" % upstream.address)
+        return node
+
+    def delegate(self, above, prefix, below, own):
+        """The record of `prefix` at the node above says that `below` answers for it."""
+        put(above, "0.NA/" + prefix, {"index": 1, "type": "HS_SITE", "data": site_of(below, own)})
+
+    def close(self):
+        for node in self.all:
+            node.close()
+
+
+def put(node, handle, *values):
+    line = json.dumps({"handle": handle, "values": list(values)}) + "\n"
+    harness.run("record", "put", node.dir, "-", stdin=line.encode())
+
+
+def site_of(node, prefix):
+    shown = harness.run_json("record", "show", node.dir, "0.NA/" + prefix)
+    values = shown["values"] if "values" in shown else shown["items"][0]["values"]
+    return next(v["data"] for v in values if v["type"] == "HS_SITE")
+
+
+def assert_resolves(test, answer, handle):
+    test.assertEqual(answer.code, 1, answer.code == 1 or answer.error_text())
+    values = {v.type.decode(): v.data for v in answer.resolution()[1]}
+    test.assertEqual(values["DESC"], ("of " + handle).encode())
+
+
+class Standing(unittest.TestCase):
+    """What can be asked of nodes that stand."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.nodes = Nodes()
+        cls.addClassCleanup(cls.nodes.close)
+        cls.wuhan, cls.first = cls.nodes.wuhan, cls.nodes.first
 
     def test_names_of_all_levels_are_resolved_at_one_secondary_node(self):
         for handle in ("88.700/part", "88.608.9/part", "88.700.5/part", "86.1/part", "88.608/own"):
             with self.subTest(handle):
-                self.assertResolves(self.first.resolve_udp(handle), handle)
-                self.assertResolves(self.first.resolve_tcp(handle), handle)
+                assert_resolves(self, self.first.resolve_udp(handle), handle)
+                assert_resolves(self, self.first.resolve_tcp(handle), handle)
 
     def test_what_is_relayed_has_no_authority_of_ours(self):
         own = self.first.resolve_tcp("88.608/own")
@@ -100,6 +123,26 @@ class Upstream(harness.NodeTest):
             self.assertIn(self.first.resolve_tcp(handle).code, (100, 301))
         self.assertEqual(metric(self.wuhan, "requests"), before)
 
+    def test_without_the_recursion_flag_nothing_is_asked(self):
+        request = wire.request(wire.resolution_body("88.700/part"), flags=PUBLIC)
+        self.assertEqual(wire.Message(wire.ask_tcp(self.first.address, request)[0]).code, 301)
+
+    def test_a_circle_of_nodes_ends(self):
+        """The Wuhan node says that the first node answers for 88.800, which sends it back there."""
+        put(self.wuhan, "0.NA/88.800", {"index": 1, "type": "HS_SITE",
+                                             "data": site_of(self.wuhan, "88")})
+        answer = self.first.resolve_tcp("88.800/x")
+        self.assertIn(answer.code, (2, 3, 6))
+
+
+class Changing(unittest.TestCase):
+    """What needs nodes of its own."""
+
+    def setUp(self):
+        self.nodes = Nodes()
+        self.addCleanup(self.nodes.close)
+        self.wuhan, self.first = self.nodes.wuhan, self.nodes.first
+
     def test_who_is_not_allowed_gets_a_referral_or_nothing(self):
         self.first.stop()
         self.first.setting("upstream", "allowed_networks", "[]")
@@ -113,29 +156,83 @@ class Upstream(harness.NodeTest):
                                flags=RECURSIVE | PUBLIC | NO_REFERRAL)
         self.assertEqual(wire.Message(wire.ask_tcp(self.first.address, refused)[0]).code, 301)
 
-    def test_without_the_recursion_flag_nothing_is_asked(self):
-        request = wire.request(wire.resolution_body("88.700/part"), flags=PUBLIC)
-        self.assertEqual(wire.Message(wire.ask_tcp(self.first.address, request)[0]).code, 301)
-
     def test_a_dead_top_level_node_does_not_touch_own_names(self):
         self.wuhan.stop()
         start = time.monotonic()
         self.assertEqual(self.first.resolve_tcp("88.700/part").code, 3)
         self.assertLess(time.monotonic() - start, 6)
-        self.assertResolves(self.first.resolve_udp("88.608/own"), "88.608/own")
-        self.assertResolves(self.first.resolve_tcp("88.608.9/part"), "88.608.9/part")
+        assert_resolves(self, self.first.resolve_udp("88.608/own"), "88.608/own")
+        assert_resolves(self, self.first.resolve_tcp("88.608.9/part"), "88.608.9/part")
         self.wuhan.start()
         deadline = time.monotonic() + 20
         while self.first.resolve_tcp("88.700/part").code != 1:
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.2)
 
-    def test_a_circle_of_nodes_ends(self):
-        """The Wuhan node says that the first node answers for 88.800, which sends it back there."""
-        self.put(self.wuhan, "0.NA/88.800", {"index": 1, "type": "HS_SITE",
-                                             "data": self.site_of(self.wuhan, "88")})
-        answer = self.first.resolve_tcp("88.800/x")
-        self.assertIn(answer.code, (2, 3, 6))
+
+class Counting(threading.Thread):
+    """A top-level service and the service of every prefix, over UDP: answers after a while, and
+    counts who asks what."""
+
+    def __init__(self, address):
+        super().__init__(daemon=True)
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((address, 0))
+        self.address = self.socket.getsockname()
+        self.asked = []
+
+    def site(self):
+        address = socket.inet_aton(self.address[0])
+        return (struct.pack(">HBBHBBI", 1, 2, 11, 1, 0x80, 0, 0) + struct.pack(">II", 0, 1) +
+                struct.pack(">I", 1) + bytes(12) + address + struct.pack(">II", 0, 1) +
+                struct.pack(">BBI", 3, 0, self.address[1]))
+
+    def answer(self, packet):
+        asked = wire.Message(packet)
+        name = wire.Reader(asked.body).text()
+        self.asked.append(name)
+        kind, data = (b"HS_SITE", self.site()) if name.startswith(b"0.NA/") else (b"DESC", b"x" * 900)
+        value = (struct.pack(">IIBIB", 1, 0, 0, 86400, 0x0e) + wire.text(kind) + wire.text(data) +
+                 struct.pack(">I", 0))
+        body = wire.digest_of(packet) + wire.text(name) + struct.pack(">I", 1) + value
+        answer = bytearray(wire.request(body, flags=RD | PUBLIC, request_id=asked.request_id, code=1))
+        answer[36:40] = b"\xff" * 4  # does not expire
+        return bytes(answer)
+
+    def run(self):
+        while True:
+            packet, peer = self.socket.recvfrom(2048)
+            time.sleep(0.3)
+            for piece in wire.fragments(self.answer(packet)):
+                self.socket.sendto(piece, peer)
+
+
+class Cold(harness.NodeTest):
+    """One cold name, asked for by everybody at once over all workers."""
+
+    SOCKETS, EACH = 200, 50
+
+    def test_ten_thousand_requests_are_one_question(self):
+        service = Counting("127.0.88.9")
+        node = self.node(prefix="88.608")
+        node.setting("upstream", "servers", "['%s:%d']" % service.address)
+        node.setting("workers", "count", "4")
+        node.setting("limits", "parked", "100000")
+        node.start()
+        service.start()
+        sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(self.SOCKETS)]
+        for s in sockets:
+            self.addCleanup(s.close)
+            s.settimeout(10)
+            s.connect(node.address)
+        for i in range(self.EACH):
+            for s in sockets:
+                s.send(wire.resolve("88.700/cold", request_id=i + 1))
+            if i % 10 == 9:
+                time.sleep(0.05)
+        sockets[0].recv(2048)
+        self.assertEqual(service.asked, [b"0.NA/88.700", b"88.700/cold"])
+        self.assertGreater(metric(node, "upstream_coalesced"), self.SOCKETS * self.EACH // 2)
 
 
 if __name__ == "__main__":
