@@ -67,11 +67,8 @@ static const struct metric_row rows[METRIC_COUNT] = {
 };
 
 static const char *const label_keys[] = {
-    [LABEL_NONE] = "",
-    [LABEL_TRANSPORT] = "transport",
-    [LABEL_OPCODE] = "operation",
-    [LABEL_CODE] = "code",
-    [LABEL_CACHE] = "kind",
+    [LABEL_NONE] = "",     [LABEL_TRANSPORT] = "transport", [LABEL_OPCODE] = "operation",
+    [LABEL_CODE] = "code", [LABEL_CACHE] = "kind",
 };
 
 static const struct {

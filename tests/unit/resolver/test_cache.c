@@ -2,7 +2,7 @@
  *
  * What the cache finds, for how long, and what it does not take (resolver/cache.h).
  */
-#include "cache_fixture.h"
+#include "tests/unit/resolver/cache_fixture.h"
 
 /* --- time ---------------------------------------------------------------------------------------
  */

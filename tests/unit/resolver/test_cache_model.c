@@ -3,7 +3,7 @@
  * The cache beside a plain table, under a clock that runs, jumps and is set back, over restarts;
  * and several readers beside a writer (resolver/cache.h).
  */
-#include "cache_fixture.h"
+#include "tests/unit/resolver/cache_fixture.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

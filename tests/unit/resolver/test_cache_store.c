@@ -3,7 +3,7 @@
  * What becomes of the cache's file: restarts, other boots, damage, full disks, too many entries
  * (resolver/cache_store.h, resolver/cache_check.h).
  */
-#include "cache_fixture.h"
+#include "tests/unit/resolver/cache_fixture.h"
 
 #include <fcntl.h>
 #include <signal.h>
