@@ -211,16 +211,12 @@ static void udp_on_answer(void *context)
 
 static enum status start_udp(struct ask *ask)
 {
-    struct net_address any = {.scope = 0};
-    const char *wildcard = net_address_is_ipv4(&ask->options.server) ? "0.0.0.0" : "::";
-    enum status status = net_address_parse(wildcard, 0, &any);
     ask->buffer = malloc(DATAGRAM_ROOM);
     if (ask->buffer == NULL) {
         return STATUS_NO_MEMORY;
     }
-    if (status == STATUS_OK) {
-        status = net_udp_open(ask->net, &any, udp_on_answer, ask, &ask->udp, NULL);
-    }
+    enum status status =
+        net_udp_connect(ask->net, &ask->options.server, udp_on_answer, ask, &ask->udp);
     if (status == STATUS_OK) {
         status = net_timer_new(ask->net, retry_on_fired, ask, &ask->retry);
     }

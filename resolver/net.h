@@ -101,6 +101,10 @@ typedef void net_udp_writable(void *context);
 enum status net_udp_open(struct net *net, const struct net_address *address,
                          net_udp_readable *readable, void *context, struct net_udp **out_udp,
                          struct fault *fault);
+/* For asking one peer: from a port of the kernel's choice that is nobody else's, and what others
+ * send does not arrive. UNREACHABLE, SYSTEM, NO_MEMORY. */
+enum status net_udp_connect(struct net *net, const struct net_address *peer,
+                            net_udp_readable *readable, void *context, struct net_udp **out_udp);
 void net_udp_close(struct net_udp *udp);
 struct net_address net_udp_local(const struct net_udp *udp);
 /* One recvmmsg: how many arrived, 0 when none waits. */

@@ -315,6 +315,16 @@ void net_watch_free(struct net_watch *watch)
 
 /* --- UDP ------------------------------------------------------------------------------------- */
 
+static void udp_begin(struct net_udp *udp, struct net *net, net_udp_readable *readable,
+                      void *context)
+{
+    udp->local = net_socket_local(udp->fd);
+    net_send_init(&udp->sender, udp->fd);
+    net_libevent_init(&udp->hook, net, udp->fd, EV_READ | EV_PERSIST, readable, context);
+    net_libevent_init(&udp->writing, net, udp->fd, EV_WRITE | EV_PERSIST, NULL, context);
+    net_libevent_want(&udp->hook, true);
+}
+
 enum status net_udp_open(struct net *net, const struct net_address *address,
                          net_udp_readable *readable, void *context, struct net_udp **out_udp,
                          struct fault *fault)
@@ -332,11 +342,24 @@ enum status net_udp_open(struct net *net, const struct net_address *address,
         }
         net_libevent_steer(net, udp->fd);
     }
-    udp->local = net_socket_local(udp->fd);
-    net_send_init(&udp->sender, udp->fd);
-    net_libevent_init(&udp->hook, net, udp->fd, EV_READ | EV_PERSIST, readable, context);
-    net_libevent_init(&udp->writing, net, udp->fd, EV_WRITE | EV_PERSIST, NULL, context);
-    net_libevent_want(&udp->hook, true);
+    udp_begin(udp, net, readable, context);
+    *out_udp = udp;
+    return STATUS_OK;
+}
+
+enum status net_udp_connect(struct net *net, const struct net_address *peer,
+                            net_udp_readable *readable, void *context, struct net_udp **out_udp)
+{
+    struct net_udp *udp = calloc(1, sizeof(*udp));
+    if (udp == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    enum status status = net_socket_udp_to(peer, &udp->fd);
+    if (status != STATUS_OK) {
+        free(udp);
+        return status;
+    }
+    udp_begin(udp, net, readable, context);
     *out_udp = udp;
     return STATUS_OK;
 }

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define UDP_BUFFER_BYTES (4 << 20) /* bursts of many workers' clients; the kernel may give less */
+#define UDP_ANSWER_BYTES (1 << 20) /* the longest answer, in pieces, and what the kernel adds */
 #define LISTEN_BACKLOG 1024
 #define CONTROL_BYTES 64 /* an in6_pktinfo with its header takes 40 */
 
@@ -141,6 +142,23 @@ enum status net_socket_udp(const struct net_address *address, int *out_fd, struc
     set_option(fd, SOL_SOCKET, SO_RCVBUF, UDP_BUFFER_BYTES);
     set_option(fd, SOL_SOCKET, SO_SNDBUF, UDP_BUFFER_BYTES);
     ask_local_address(fd, address);
+    *out_fd = fd;
+    return STATUS_OK;
+}
+
+enum status net_socket_udp_to(const struct net_address *peer, int *out_fd)
+{
+    struct sockaddr_storage storage;
+    socklen_t len = net_socket_address(peer, &storage);
+    int fd = socket(storage.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return errno == EAFNOSUPPORT ? STATUS_UNREACHABLE : STATUS_SYSTEM;
+    }
+    set_option(fd, SOL_SOCKET, SO_RCVBUF, UDP_ANSWER_BYTES);
+    if (connect(fd, (const struct sockaddr *)&storage, len) != 0) {
+        (void)close(fd);
+        return STATUS_UNREACHABLE;
+    }
     *out_fd = fd;
     return STATUS_OK;
 }

@@ -17,6 +17,9 @@ struct net_address net_socket_local(int fd);
 /* NOT_SUPPORTED: this machine has no such address family; SYSTEM: everything else, with the reason
  * and the address in `fault`. */
 enum status net_socket_udp(const struct net_address *address, int *out_fd, struct fault *fault);
+/* From a port of the kernel's choice that is nobody else's; takes from that peer alone.
+ * UNREACHABLE: there is no way to it; SYSTEM. */
+enum status net_socket_udp_to(const struct net_address *peer, int *out_fd);
 enum status net_socket_listen(const struct net_address *address, int *out_fd, struct fault *fault);
 
 /* Another descriptor of a socket bound elsewhere, with the options that can still be set. Its

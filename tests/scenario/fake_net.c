@@ -47,6 +47,16 @@ enum status net_udp_open(struct net *net, const struct net_address *address,
     return STATUS_OK;
 }
 
+/* Everybody may send to it: what strangers send is the asker's to see through. */
+enum status net_udp_connect(struct net *net, const struct net_address *peer,
+                            net_udp_readable *readable, void *context, struct net_udp **out_udp)
+{
+    struct net_address any;
+    bool is_ipv4 = net_address_is_ipv4(peer);
+    enum status status = net_address_parse(is_ipv4 ? "0.0.0.0" : "::", 0, &any);
+    return status != STATUS_OK ? status : net_udp_open(net, &any, readable, context, out_udp, NULL);
+}
+
 void net_udp_close(struct net_udp *udp)
 {
     if (udp == NULL) {

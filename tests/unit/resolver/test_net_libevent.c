@@ -231,6 +231,80 @@ static void address_in_use_by_another_is_told_and_shared_with_our_own(void **sta
 
 /* --- streams --------------------------------------------------------------------------------- */
 
+static void asking_socket_hears_its_peer_alone(void **state)
+{
+    struct seen server, asker;
+    struct net_address bound = parsed("127.0.0.1", 0);
+    struct net_address other = parsed("127.0.0.2", 0);
+    struct net_udp *stranger = NULL;
+    (void)state;
+    begin(&server);
+    begin(&asker);
+    assert_int_equal(net_udp_open(server.net, &bound, on_datagram, &server, &server.udp, NULL),
+                     STATUS_OK);
+    assert_int_equal(net_udp_open(server.net, &other, on_count, &server, &stranger, NULL),
+                     STATUS_OK);
+    struct net_address at = net_udp_local(server.udp);
+    assert_int_equal(net_udp_connect(asker.net, &at, on_datagram, &asker, &asker.udp), STATUS_OK);
+    uint8_t word[] = "question";
+    struct net_datagram out = {.data = word, .len = sizeof(word), .peer = at};
+    assert_int_equal(net_udp_send(asker.udp, &out, 1), 1);
+    run(&server);
+    struct net_address from = server.datagram.peer;
+    assert_int_equal(from.port, net_udp_local(asker.udp).port);
+    struct net_datagram lie = {.data = (uint8_t *)"lie", .len = 4, .peer = from};
+    struct net_datagram truth = {.data = (uint8_t *)"truth", .len = 6, .peer = from};
+    assert_int_equal(net_udp_send(stranger, &lie, 1), 1);
+    assert_int_equal(net_udp_send(server.udp, &truth, 1), 1);
+    run(&asker);
+    assert_int_equal(asker.datagram.len, 6);
+    struct net_udp *second = NULL;
+    struct net_address own = net_udp_local(asker.udp);
+    struct fault fault = {0};
+    assert_int_equal(net_udp_open(server.net, &own, on_count, &server, &second, &fault),
+                     STATUS_SYSTEM); /* its port is nobody else's */
+    net_udp_close(stranger);
+    end(&server);
+    end(&asker);
+}
+
+static void on_pipe(void *context, int fd, bool is_readable, bool is_writable)
+{
+    struct seen *seen = context;
+    char byte = 0;
+    seen->events += is_writable ? 100 : 1;
+    if (is_readable) {
+        assert_int_equal(read(fd, &byte, 1), 1);
+    }
+    net_stop(seen->net);
+}
+
+static void watched_descriptor_tells_what_was_wanted(void **state)
+{
+    struct seen seen;
+    struct net_watch *in = NULL;
+    struct net_watch *out = NULL;
+    int ends[2];
+    (void)state;
+    begin(&seen);
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(net_watch_new(seen.net, ends[0], on_pipe, &seen, &in), STATUS_OK);
+    assert_int_equal(net_watch_new(seen.net, ends[1], on_pipe, &seen, &out), STATUS_OK);
+    net_watch_want(in, true, false);
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    run(&seen);
+    assert_int_equal(seen.events, 1);
+    net_watch_want(in, false, false);
+    net_watch_want(out, false, true);
+    run(&seen);
+    assert_int_equal(seen.events, 101);
+    net_watch_free(in);
+    net_watch_free(out);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+    end(&seen);
+}
+
 static void on_echo_readable(void *context)
 {
     struct seen *seen = context;
@@ -432,6 +506,8 @@ int main(void)
         cmocka_unit_test(answer_of_a_wildcard_socket_leaves_from_the_address_asked),
         cmocka_unit_test(batch_of_hundreds_arrives_and_bad_addresses_are_skipped),
         cmocka_unit_test(address_in_use_by_another_is_told_and_shared_with_our_own),
+        cmocka_unit_test(asking_socket_hears_its_peer_alone),
+        cmocka_unit_test(watched_descriptor_tells_what_was_wanted),
         cmocka_unit_test(connection_carries_bytes_both_ways_and_may_be_closed_in_callbacks),
         cmocka_unit_test(connection_to_nobody_is_unreachable),
         cmocka_unit_test(unix_listener_replaces_a_socket_nobody_listens_on),
