@@ -59,7 +59,10 @@ struct check {
     uint8_t *seen;
     bool used[PAGE_MAX / 2]; /* of the page that is looked at, two bytes each */
     struct level levels[DEPTH_MAX];
-    struct tree found; /* counted in the tree that is walked */
+    struct tree found;    /* counted in the tree that is walked */
+    uint8_t key[KEY_MAX]; /* the last one of that tree */
+    size_t key_len;       /* 0: there was none */
+    bool is_separator;    /* it stood in a branch: the next may equal it */
     struct tree named[TREES_MAX];
     size_t named_count;
 };
@@ -228,6 +231,35 @@ static bool enter(struct check *check, size_t depth, uint64_t number, const stru
     return is_leaf == (depth + 1u == tree->depth); /* all leaves are equally deep */
 }
 
+static int compare(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len, bool is_integer)
+{
+    if (is_integer && a_len == sizeof(uint64_t) && b_len == sizeof(uint64_t)) {
+        return (u64_at(a) > u64_at(b)) - (u64_at(a) < u64_at(b));
+    }
+    int order = memcmp(a, b, a_len < b_len ? a_len : b_len);
+    return order != 0 ? order : (a_len > b_len) - (a_len < b_len);
+}
+
+/* Keys rise from the tree's first leaf to its last, and separators stand between. */
+static bool rises(struct check *check, const uint8_t *node, bool is_leaf, const struct tree *tree)
+{
+    const uint8_t *key = node + NODE_HEAD;
+    size_t len = u16_at(node + 6);
+    bool is_integer = (tree->flags & TREE_INTEGER_KEY) != 0;
+    if (len == 0) {
+        return true; /* a branch's first */
+    }
+    if (is_integer && len != sizeof(uint64_t)) {
+        return false;
+    }
+    int order = check->key_len == 0 ? 1 : compare(key, len, check->key, check->key_len, is_integer);
+    memcpy(check->key, key, len);
+    check->key_len = len;
+    bool may_equal = check->is_separator;
+    check->is_separator = !is_leaf;
+    return order > 0 || (order == 0 && may_equal);
+}
+
 static const uint8_t *next_node(struct level *level)
 {
     const uint8_t *node = level->page + u16_at(level->page + PAGE_HEAD + 2u * level->at);
@@ -241,6 +273,8 @@ typedef bool leaf_node(struct check *check, const uint8_t *node);
 static bool walk(struct check *check, const struct tree *tree, bool is_main, leaf_node *each)
 {
     check->found = (struct tree){.root = tree->root};
+    check->key_len = 0;
+    check->is_separator = false;
     if (tree->root == NO_PAGE) {
         return tree->depth == 0 && tree->entries == 0;
     }
@@ -258,6 +292,9 @@ static bool walk(struct check *check, const struct tree *tree, bool is_main, lea
             continue;
         }
         const uint8_t *node = next_node(level);
+        if (!rises(check, node, depth + 1u == tree->depth, tree)) {
+            return false;
+        }
         if (depth + 1u == tree->depth) {
             if (!take_node(check, node, is_main) || (each != NULL && !each(check, node))) {
                 return false;

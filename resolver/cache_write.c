@@ -53,6 +53,16 @@ static void del(struct cache_write *write, MDB_dbi database, struct bytes key)
     }
 }
 
+/* What a cursor has just shown: not to find it is damage, and would be tried for ever. */
+static void del_found(struct cache_write *write, MDB_dbi database, struct bytes key)
+{
+    if (write->error == 0) {
+        MDB_val at = cache_val(key);
+        int error = mdb_del(write->txn, database, &at, NULL);
+        write->error = error == MDB_NOTFOUND ? MDB_CORRUPTED : error;
+    }
+}
+
 enum status cache_write_commit(struct cache_write *write)
 {
     struct cache_store *store = write->store;
@@ -148,7 +158,7 @@ static bool remove_entry(struct cache_write *write, struct bytes key, const MDB_
     if (is_whole) {
         forget_order(write, &stored);
     }
-    del(write, write->store->entries, key);
+    del_found(write, write->store->entries, key);
     return true;
 }
 
@@ -166,7 +176,7 @@ size_t cache_write_remove(struct cache_write *write, struct bytes start, struct 
     MDB_val row;
     MDB_val at = cache_val(start);
     int error = mdb_cursor_get(cursor, &at, &row, start.len == 0 ? MDB_FIRST : MDB_SET_RANGE);
-    while (error == 0 && removed < CACHE_TURN_REMOVALS &&
+    while (error == 0 && write->error == 0 && removed < CACHE_TURN_REMOVALS &&
            bytes_start_with(cache_bytes(&at), start)) {
         struct bytes key = keep_key(write, &at, &found);
         if (write->error != 0) {
@@ -195,7 +205,7 @@ static void remove_ordered(struct cache_write *write, struct bytes order, struct
     if (is_that || status == STATUS_CORRUPT) {
         del(write, write->store->entries, key);
     }
-    del(write, write->store->order, order);
+    del_found(write, write->store->order, order);
 }
 
 static int64_t kept_until(struct bytes order)
