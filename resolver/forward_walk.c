@@ -14,6 +14,7 @@
 #include "resolver/upward.h"
 #include "resolver/worker.h"
 
+#define LARGE_NAME 400 /* a request that is more than a datagram */
 #define BODY_ROOM (HANDLE_EXPANDED_MAX + 12)
 #define REFERRAL_CODES_SINCE ((struct message_version){2, 5}) /* before, 303 meant 7: §3.2 */
 
@@ -372,6 +373,7 @@ static void ask_service(struct forward_job *job)
     const struct service_need need = {
         .handle = forward_job_name(job),
         .is_primary_only = job->is_authoritative,
+        .is_large = job->name_len > LARGE_NAME,
     };
     struct forward *forward = job->forward;
     size_t count = service_targets(&job->service, &need, upstream_cost, forward->upstream, targets);

@@ -152,7 +152,6 @@ static bool answers_queries(const struct site_interface *interface)
 struct ranked {
     struct service_target target;
     bool is_foreign; /* another protocol major */
-    bool is_late;    /* the transport that comes second */
     int64_t cost;
 };
 
@@ -166,10 +165,7 @@ struct plan {
 
 static bool is_before(const struct ranked *a, const struct ranked *b)
 {
-    if (a->is_foreign != b->is_foreign) {
-        return b->is_foreign;
-    }
-    return a->is_late != b->is_late ? b->is_late : a->cost < b->cost;
+    return a->is_foreign != b->is_foreign ? b->is_foreign : a->cost < b->cost;
 }
 
 static void plan_add(struct plan *plan, struct ranked ranked)
@@ -177,8 +173,9 @@ static void plan_add(struct plan *plan, struct ranked ranked)
     if (plan->count == SERVICE_TARGETS_MAX) {
         return;
     }
-    ranked.is_late = (ranked.target.transport == ASK_TCP) != plan->need->is_large;
+    bool is_late = (ranked.target.transport == ASK_TCP) != plan->need->is_large;
     ranked.cost = plan->cost == NULL ? 0 : plan->cost(plan->context, &ranked.target);
+    ranked.cost += is_late ? SERVICE_LATE_COST : 0;
     size_t at = plan->count++;
     while (at > 0 && is_before(&ranked, &plan->ranked[at - 1])) {
         plan->ranked[at] = plan->ranked[at - 1];

@@ -53,8 +53,12 @@ struct service_need {
 /* Lower is better. */
 typedef int64_t service_cost(void *context, const struct service_target *target);
 
+/* What the second transport costs more, TCP where UDP will do: a round trip to begin with. */
+#define SERVICE_LATE_COST 50
+
 /* Of each site the server the handle's hash names; sites that speak our protocol first, then by
- * cost, then as they stand; UDP of all before TCP of all. `cost` may be NULL. Their number. */
+ * cost, then as they stand; UDP of all before TCP of all where they cost the same. `cost` may be
+ * NULL. Their number. */
 size_t service_targets(const struct service *service, const struct service_need *need,
                        service_cost *cost, void *context,
                        struct service_target out[SERVICE_TARGETS_MAX]);

@@ -180,6 +180,24 @@ static void own_protocol_then_the_quicker_server_is_preferred(void **state)
     assert_target(&out[5], "192.0.2.9:2641", ASK_TCP);
 }
 
+static int64_t cost_of_silent_udp(void *context, const struct service_target *target)
+{
+    (void)context;
+    return target->transport == ASK_UDP ? 400 : 20;
+}
+
+static void tcp_comes_first_where_udp_is_much_slower(void **state)
+{
+    (void)state;
+    struct service service;
+    struct service_target out[SERVICE_TARGETS_MAX];
+    const struct value value =
+        site_value("HS_SITE", &(struct plan){.address = "192.0.2.1", .major = 2});
+    assert_int_equal(service_read(&value, 1, SERVICE_OF_NAMES, arena, &service), STATUS_OK);
+    assert_int_equal(service_targets(&service, &plain, cost_of_silent_udp, NULL, out), 2);
+    assert_int_equal(out[0].transport, ASK_TCP);
+}
+
 static void host_names_and_other_addresses_are_ways_too(void **state)
 {
     (void)state;
@@ -244,6 +262,7 @@ int main(void)
         CASE(hash_chooses_the_server),
         CASE(primaries_alone_answer_with_authority),
         CASE(own_protocol_then_the_quicker_server_is_preferred),
+        CASE(tcp_comes_first_where_udp_is_much_slower),
         CASE(host_names_and_other_addresses_are_ways_too),
         CASE(records_that_lie_are_passed_over),
         CASE(service_handles_are_told_apart),
