@@ -209,9 +209,14 @@ static int load_recipient(struct command_call *call, struct backup_recipient **o
 static int tell_failure(struct command_call *call, enum status status, const char *what,
                         const struct fault *fault)
 {
-    return status == STATUS_ACCESS_DENIED
-               ? say_problem_because(call, PROBLEM_OWN_USER, what, fault->text)
-               : say_status(call, status, what, fault);
+    switch (status) {
+    case STATUS_ACCESS_DENIED:
+        return say_problem_because(call, PROBLEM_OWN_USER, what, fault->text);
+    case STATUS_STORAGE_FULL:
+        return say_problem_because(call, PROBLEM_BACKUP_ROOM, what, fault->text);
+    default:
+        return say_status(call, status, what, fault);
+    }
 }
 
 static int tell_made(struct command_call *call, const struct backup_made *made)

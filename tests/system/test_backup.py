@@ -301,7 +301,7 @@ class Backup(harness.NodeTest):
         done = tool("backup", "create", self.n.dir, "--json", preexec_fn=small)
         out, err = done.communicate(timeout=60)
         self.assertEqual(done.returncode, 4, err)
-        self.assertEqual(json.loads(out)["error"]["code"], "GT1502")
+        self.assertEqual(json.loads(out)["error"]["code"], "GT1509")
         self.assertEqual(self.leftovers(), [])
         self.assertEqual(harness.run_json("backup", "list", self.n.dir)["items"], [])
         disk = os.path.join(self.n.holder.name, "disk")
