@@ -13,6 +13,7 @@
 #include "resolver/forward_parts.h"
 #include "resolver/identity.h"
 #include "resolver/lookup.h"
+#include "resolver/refer.h"
 #include "resolver/sources.h"
 #include "resolver/upward.h"
 #include "resolver/worker.h"
@@ -272,34 +273,6 @@ static void wait_free(struct wait *wait)
 /* Where a name without home stands. */
 enum place { PLACE_OUTSIDE, PLACE_DELEGATED, PLACE_NOWHERE };
 
-static bool tells_service(const struct value *value)
-{
-    return value_is_public(value) && (bytes_equal_nocase(value->type, BYTES_LITERAL("HS_SITE")) ||
-                                      bytes_equal_nocase(value->type, BYTES_LITERAL("HS_SITE.6")) ||
-                                      bytes_equal_nocase(value->type, BYTES_LITERAL("HS_SERV")));
-}
-
-/* Does it tell a service, and is that another than ourselves? */
-static bool tells_other(struct exchange *x, struct bytes stored)
-{
-    struct value *values = NULL;
-    size_t count = 0;
-    bool tells = false;
-    struct wire_reader r = wire_read(stored);
-    if (value_list_decode(&r, x->scope->arena, &values, &count) != STATUS_OK) {
-        return false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (tells_service(&values[i])) {
-            tells = true;
-            if (bytes_equal(values[i].data, x->scope->generation->site)) {
-                return false;
-            }
-        }
-    }
-    return tells;
-}
-
 /* `out_found` is the prefix record where the place is DELEGATED; borrowed from the snapshot. */
 static enum place find_place(struct exchange *x, struct bytes handle, struct lookup *out_found)
 {
@@ -316,8 +289,8 @@ static enum place find_place(struct exchange *x, struct bytes handle, struct loo
     if (status == STATUS_NOT_RESPONSIBLE) {
         return handle_is_under(prefix, upward->own_prefix) ? PLACE_NOWHERE : PLACE_OUTSIDE;
     }
-    return status == STATUS_OK && tells_other(x, out_found->record.values) ? PLACE_DELEGATED
-                                                                           : PLACE_NOWHERE;
+    return status == STATUS_OK && refer_tells_other(x, out_found->record.values) ? PLACE_DELEGATED
+                                                                                 : PLACE_NOWHERE;
 }
 
 /* Is it resolved for this caller? OK, NOT_RESPONSIBLE, PENDING. */
@@ -337,33 +310,6 @@ static enum status judge_caller(struct exchange *x)
     }
     enum status status = exchange_authenticate(x);
     return status == STATUS_OK || status == STATUS_PENDING ? status : STATUS_NOT_RESPONSIBLE;
-}
-
-/* What is not resolved for the caller may be had where its prefix record says. */
-static enum status refer(struct exchange *x, const struct lookup *found, struct bytes *out_values)
-{
-    struct value *values = NULL;
-    size_t count = 0;
-    size_t kept = 0;
-    struct wire_reader r = wire_read(found->record.values);
-    if ((x->message.header.flags & MESSAGE_DO_NOT_REFER) != 0 ||
-        value_list_decode(&r, x->scope->arena, &values, &count) != STATUS_OK) {
-        return STATUS_NOT_RESPONSIBLE;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (tells_service(&values[i])) {
-            values[kept++] = values[i];
-        }
-    }
-    size_t size = value_list_encoded_len(values, kept);
-    uint8_t *room = arena_alloc(x->scope->arena, size);
-    if (kept == 0 || room == NULL) {
-        return STATUS_NOT_RESPONSIBLE;
-    }
-    struct wire_writer w = wire_write(room, size);
-    value_list_encode(&w, values, kept);
-    *out_values = wire_wrote(&w);
-    return STATUS_SERVICE_REFERRAL;
 }
 
 static enum status ask(struct exchange *x, struct bytes handle)
@@ -448,7 +394,8 @@ enum status forward_find(struct exchange *x, struct bytes name, struct bytes *ou
     enum status status = judge_caller(x);
     if (status == STATUS_NOT_RESPONSIBLE) {
         metrics_add(x->scope->metrics, METRIC_upstream_refused, 0, 1);
-        return place == PLACE_DELEGATED ? refer(x, &found, out_values) : status;
+        return place == PLACE_DELEGATED ? refer_service(x, found.record.values, out_values)
+                                        : status;
     }
     return status == STATUS_OK ? recall_or_ask(x, handle, out_values) : status;
 }

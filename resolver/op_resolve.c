@@ -15,6 +15,7 @@
 #include "resolver/forward.h"
 #include "resolver/hot_path.h"
 #include "resolver/lookup.h"
+#include "resolver/refer.h"
 
 /* No record has more values, so longer lists can only be meant to burn time. */
 #define FILTER_MAX VALUE_COUNT_MAX
@@ -237,13 +238,22 @@ static enum status select_values(struct exchange *x, const struct body_resolutio
     return selection_init(out_selection, asked, x->scope->arena, key);
 }
 
-/* 302 with the values that tell the service (§5.6). */
-static enum status answer_referral(struct exchange *x, struct bytes values)
+/* 302 or 303 with the values that tell the service (§5.6). */
+static enum status answer_referral(struct exchange *x, enum status referral, struct bytes values)
 {
-    struct message_marks marks = exchange_open(x, STATUS_SERVICE_REFERRAL);
+    struct message_marks marks = exchange_open(x, referral);
     wire_put_bytes(&x->reply, BYTES_NONE);
     wire_put_raw(&x->reply, values);
     return exchange_close(x, marks);
+}
+
+/* A derived prefix may be kept by whom the one above it names. */
+static enum status refuse_absent(struct exchange *x, struct bytes handle)
+{
+    struct bytes values = BYTES_NONE;
+    enum status status = refer_prefix(x, handle, &values);
+    return status == STATUS_PREFIX_REFERRAL ? answer_referral(x, status, values)
+                                            : exchange_refuse(x, status, "");
 }
 
 /* A name that has no home here, for those it is resolved for. What is answered is another node's:
@@ -258,7 +268,7 @@ static enum status resolve_elsewhere(struct exchange *x, const struct body_resol
         return status;
     }
     if (status == STATUS_SERVICE_REFERRAL) {
-        return answer_referral(x, values);
+        return answer_referral(x, status, values);
     }
     if (status == STATUS_OK) {
         status = select_values(x, asked, &selection);
@@ -293,6 +303,9 @@ enum status op_resolve(struct exchange *x)
     if (status == STATUS_NOT_RESPONSIBLE) {
         return is_heart_beat(asked.handle) ? exchange_refuse(x, STATUS_HANDLE_NOT_FOUND, "")
                                            : resolve_elsewhere(x, &asked);
+    }
+    if (status == STATUS_HANDLE_NOT_FOUND) {
+        return refuse_absent(x, found.handle);
     }
     if (status != STATUS_OK) {
         return refuse_lookup(x, status);

@@ -37,14 +37,17 @@ class Nodes:
         self.first = self.make("88.608", "127.0.88.2", self.wuhan)
         self.second = self.make("88.700", "127.0.88.3", self.wuhan)
         self.enterprise = self.make("88.608.9", "127.0.88.4")
-        harness.run("prefix", "home", self.enterprise.dir, "88.700.5", "86.1")
+        harness.run("prefix", "home", self.enterprise.dir, "88.700.5", "86.1", "88.900", "88.900.1")
         self.delegate(self.wuhan, "88.608", self.first, "88.608")
         self.delegate(self.wuhan, "88.700", self.second, "88.700")
         self.delegate(self.first, "88.608.9", self.enterprise, "88.608.9")
         self.delegate(self.second, "88.700.5", self.enterprise, "88.608.9")
         self.delegate(self.root, "86.1", self.enterprise, "88.608.9")
+        put(self.wuhan, "0.NA/88.900", {"index": 1, "type": "HS_SITE.PREFIX",
+                                        "data": site_of(self.enterprise, "88.608.9")})
         for node, handle in ((self.second, "88.700/part"), (self.enterprise, "88.608.9/part"),
                              (self.enterprise, "88.700.5/part"), (self.enterprise, "86.1/part"),
+                             (self.enterprise, "88.900.1/part"),
                              (self.first, "88.608/own")):
             put(node, handle, {"index": 1, "type": "URL", "data": "https://example.cn/" + handle},
                 {"index": 2, "type": "DESC", "data": "of " + handle})
@@ -94,7 +97,8 @@ class Standing(unittest.TestCase):
         cls.wuhan, cls.first = cls.nodes.wuhan, cls.nodes.first
 
     def test_names_of_all_levels_are_resolved_at_one_secondary_node(self):
-        for handle in ("88.700/part", "88.608.9/part", "88.700.5/part", "86.1/part", "88.608/own"):
+        for handle in ("88.700/part", "88.608.9/part", "88.700.5/part", "86.1/part", "88.900.1/part",
+                       "88.608/own"):
             with self.subTest(handle):
                 assert_resolves(self, self.first.resolve_udp(handle), handle)
                 assert_resolves(self, self.first.resolve_tcp(handle), handle)
@@ -122,6 +126,14 @@ class Standing(unittest.TestCase):
         for handle in ("88.608/none", "88.608.77/x", "0.NA/88.608.77"):
             self.assertIn(self.first.resolve_tcp(handle).code, (100, 301))
         self.assertEqual(metric(self.wuhan, "requests"), before)
+
+    def test_prefixes_kept_elsewhere_are_referred_to(self):
+        self.assertEqual(self.wuhan.resolve_tcp("0.NA/88.900.1").code, 303)
+        self.assertEqual(self.wuhan.resolve_tcp("0.NA/88.901.1").code, 100)
+        self.assertEqual(self.wuhan.resolve_tcp("0.NA/88.900.1", suggested=(2, 9)).code, 100)
+        request = wire.request(wire.resolution_body("0.NA/88.900.1"),
+                               flags=RECURSIVE | PUBLIC | NO_REFERRAL)
+        self.assertEqual(wire.Message(wire.ask_tcp(self.wuhan.address, request)[0]).code, 100)
 
     def test_without_the_recursion_flag_nothing_is_asked(self):
         request = wire.request(wire.resolution_body("88.700/part"), flags=PUBLIC)

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Referrals out of prefix records (refer.h).
+ */
+#include "resolver/refer.h"
+
+#include "resolver/lookup.h"
+
+#define REFERRALS_SINCE ((struct message_version){2, 10}) /* §3.2 */
+
+static bool is_of(const struct value *value, const char *const *types, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (bytes_equal_nocase(value->type, bytes_of_text(types[i]))) {
+            return value_is_public(value);
+        }
+    }
+    return false;
+}
+
+static bool tells_service(const struct value *value)
+{
+    static const char *const types[] = {"HS_SITE", "HS_SITE.6", "HS_SERV"};
+    return is_of(value, types, sizeof(types) / sizeof(types[0]));
+}
+
+static bool tells_keeper(const struct value *value)
+{
+    static const char *const types[] = {"HS_SITE.PREFIX", "HS_SERV.PREFIX", "HS_NA_DELEGATE"};
+    return is_of(value, types, sizeof(types) / sizeof(types[0]));
+}
+
+bool refer_tells_other(const struct exchange *x, struct bytes stored)
+{
+    struct value *values = NULL;
+    size_t count = 0;
+    bool tells = false;
+    struct wire_reader r = wire_read(stored);
+    if (value_list_decode(&r, x->scope->arena, &values, &count) != STATUS_OK) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (tells_service(&values[i]) && bytes_equal(values[i].data, x->scope->generation->site)) {
+            return false;
+        }
+        tells |= tells_service(&values[i]);
+    }
+    return tells;
+}
+
+/* Those values, encoded; none when there are none. */
+static struct bytes pick(const struct exchange *x, struct bytes stored,
+                         bool (*is_wanted)(const struct value *value))
+{
+    struct value *values = NULL;
+    size_t count = 0;
+    size_t kept = 0;
+    struct wire_reader r = wire_read(stored);
+    if (value_list_decode(&r, x->scope->arena, &values, &count) != STATUS_OK) {
+        return BYTES_NONE;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (is_wanted(&values[i])) {
+            values[kept++] = values[i];
+        }
+    }
+    size_t size = value_list_encoded_len(values, kept);
+    uint8_t *room = kept == 0 ? NULL : arena_alloc(x->scope->arena, size);
+    if (room == NULL) {
+        return BYTES_NONE;
+    }
+    struct wire_writer w = wire_write(room, size);
+    value_list_encode(&w, values, kept);
+    return wire_wrote(&w);
+}
+
+static bool wants_none(const struct exchange *x)
+{
+    return (x->message.header.flags & MESSAGE_DO_NOT_REFER) != 0;
+}
+
+enum status refer_service(const struct exchange *x, struct bytes stored, struct bytes *out_values)
+{
+    struct bytes values = wants_none(x) ? BYTES_NONE : pick(x, stored, tells_service);
+    if (values.len == 0) {
+        return STATUS_NOT_RESPONSIBLE;
+    }
+    *out_values = values;
+    return STATUS_SERVICE_REFERRAL;
+}
+
+enum status refer_prefix(const struct exchange *x, struct bytes handle, struct bytes *out_values)
+{
+    if (wants_none(x) || !handle_is_prefix_record(handle) ||
+        message_version_compare(x->answer_envelope.version, REFERRALS_SINCE) < 0) {
+        return STATUS_HANDLE_NOT_FOUND;
+    }
+    struct bytes above = handle_parent_prefix(handle_governing_prefix(handle));
+    for (; above.len > 0; above = handle_parent_prefix(above)) {
+        struct lookup found;
+        if (lookup_record(x->scope->snapshot, above, &found) != STATUS_OK) {
+            continue;
+        }
+        struct bytes values = pick(x, found.record.values, tells_keeper);
+        if (values.len > 0) {
+            *out_values = values;
+            return STATUS_PREFIX_REFERRAL;
+        }
+    }
+    return STATUS_HANDLE_NOT_FOUND;
+}
