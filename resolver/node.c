@@ -145,7 +145,7 @@ static void open_cache(struct node *node)
     const struct settings *settings = node->options.settings;
     struct fault fault = {0};
     char path[CACHE_PATH_ROOM];
-    if (node->options.directory == NULL || settings->cache_size == 0) {
+    if (node->options.directory == NULL) {
         return;
     }
     int len = snprintf(path, sizeof(path), "%s/cache", node->options.directory);
