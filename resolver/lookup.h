@@ -18,12 +18,13 @@ struct lookup {
 };
 
 /* The prefix that answers for `name`. INVALID_HANDLE: empty or longer than HANDLE_MAX;
- * NOT_RESPONSIBLE; CORRUPT. Fills `handle` and `home`. */
+ * NOT_RESPONSIBLE, also for what lies below a prefix delegated to another node; CORRUPT. Fills
+ * `handle` and `home`. */
 enum status lookup_home(struct snapshot *snapshot, struct bytes name, struct lookup *out_found);
 
 /* The same and the record: HANDLE_NOT_FOUND. One prefix read and one record read. */
 enum status lookup_record(struct snapshot *snapshot, struct bytes name, struct lookup *out_found);
 
-/* Is this very prefix homed and active here ("0.NA/x", "x" or any handle below x)? Ancestors do
- * not count: what is listed is what stands under x itself. */
+/* Is this very prefix homed, active and hosted here ("0.NA/x", "x" or any handle below x)?
+ * Ancestors do not count: what is listed is what stands under x itself. */
 enum status lookup_prefix(struct snapshot *snapshot, struct bytes name, struct lookup *out_found);

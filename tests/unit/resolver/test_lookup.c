@@ -6,6 +6,19 @@
 
 #include "resolver/lookup.h"
 
+static void delegate(struct fixture *f, const char *prefix)
+{
+    const struct prefix_row row = {
+        .prefix = bytes_of_text(prefix),
+        .enterprise = BYTES_LITERAL("self"),
+        .state = PREFIX_ACTIVE,
+        .hosting = PREFIX_DELEGATED,
+    };
+    struct change_set *set = fixture_set();
+    assert_int_equal(change_set_put_prefix(set, &row, CHANGE_REPLACE, NULL), STATUS_OK);
+    fixture_commit(f, set);
+}
+
 static int open_fixture(void **state)
 {
     static struct fixture fixture;
@@ -16,6 +29,10 @@ static int open_fixture(void **state)
     fixture_home(&fixture, "88.3000", PREFIX_STOPPED, CASE_INSENSITIVE);
     fixture_put(&fixture, BYTES_LITERAL("88.1000/Thing"), &value, 1);
     fixture_put(&fixture, BYTES_LITERAL("88.2000/Thing"), &value, 1);
+    fixture_home(&fixture, "88.1000.4", PREFIX_ACTIVE, CASE_INSENSITIVE);
+    fixture_put(&fixture, BYTES_LITERAL("88.1000.4/Thing"), &value, 1);
+    fixture_put(&fixture, BYTES_LITERAL("0.NA/88.1000.4"), &value, 1);
+    delegate(&fixture, "88.1000.4");
     fixture_put(&fixture, BYTES_LITERAL("0.NA/88.1000"), &value, 1);
     *state = &fixture;
     return 0;
@@ -72,6 +89,15 @@ static void name_when_not_served_tells_why(void **state)
     assert_int_equal(find(*state, "/x", &found), STATUS_NOT_RESPONSIBLE);
 }
 
+static void name_when_its_prefix_is_delegated_is_not_ours_but_the_prefix_record_is(void **state)
+{
+    struct lookup found;
+    assert_int_equal(find(*state, "88.1000.4/Thing", &found), STATUS_NOT_RESPONSIBLE);
+    assert_int_equal(find(*state, "88.1000.4/none", &found), STATUS_NOT_RESPONSIBLE);
+    assert_int_equal(find(*state, "0.na/88.1000.4", &found), STATUS_OK);
+    assert_int_equal(find(*state, "0.NA/88.1000.4.1", &found), STATUS_HANDLE_NOT_FOUND);
+}
+
 static void prefix_when_asked_for_must_itself_be_homed(void **state)
 {
     static const struct {
@@ -83,6 +109,7 @@ static void prefix_when_asked_for_must_itself_be_homed(void **state)
         {"88.1000/x", STATUS_OK},
         {"88.1000.1", STATUS_NOT_RESPONSIBLE},
         {"88.3000", STATUS_NOT_RESPONSIBLE},
+        {"88.1000.4", STATUS_NOT_RESPONSIBLE},
         {"88", STATUS_NOT_RESPONSIBLE},
         {"", STATUS_INVALID_HANDLE},
     };
@@ -101,6 +128,7 @@ int main(void)
         cmocka_unit_test(record_when_prefix_is_case_sensitive_needs_its_spelling),
         cmocka_unit_test(name_when_without_slash_is_its_prefix_record),
         cmocka_unit_test(name_when_not_served_tells_why),
+        cmocka_unit_test(name_when_its_prefix_is_delegated_is_not_ours_but_the_prefix_record_is),
         cmocka_unit_test(prefix_when_asked_for_must_itself_be_homed),
     };
     return cmocka_run_group_tests(tests, open_fixture, close_fixture);
