@@ -273,21 +273,26 @@ static void wait_free(struct wait *wait)
 /* Where a name without home stands. */
 enum place { PLACE_OUTSIDE, PLACE_DELEGATED, PLACE_NOWHERE };
 
+/* The prefix is ours and was stopped: nobody else answers for it. */
+static bool is_silenced(const struct exchange *x, struct bytes handle)
+{
+    struct prefix_row row;
+    struct bytes prefix = handle_governing_prefix(handle);
+    return registry_get_prefix(x->scope->snapshot, prefix, &row) == STATUS_OK &&
+           row.hosting != PREFIX_DELEGATED && row.state != PREFIX_UNHOMED;
+}
+
 /* `out_found` is the prefix record where the place is DELEGATED; borrowed from the snapshot. */
 static enum place find_place(struct exchange *x, struct bytes handle, struct lookup *out_found)
 {
     const struct upward *upward = x->scope->generation->upward;
     struct bytes prefix = handle_governing_prefix(handle);
-    struct prefix_row row;
-    bool is_known = registry_get_prefix(x->scope->snapshot, prefix, &row) == STATUS_OK;
-    if (is_known && row.hosting != PREFIX_DELEGATED && row.state != PREFIX_UNHOMED) {
-        return PLACE_NOWHERE; /* stopped: it is ours, and it is silent */
-    }
     enum status status = handle_is_prefix_record(handle)
                              ? STATUS_NOT_RESPONSIBLE
                              : lookup_record(x->scope->snapshot, prefix, out_found);
     if (status == STATUS_NOT_RESPONSIBLE) {
-        return handle_is_under(prefix, upward->own_prefix) ? PLACE_NOWHERE : PLACE_OUTSIDE;
+        bool is_own = handle_is_under(prefix, upward->own_prefix);
+        return is_own || upward->service.count == 0 ? PLACE_NOWHERE : PLACE_OUTSIDE;
     }
     return status == STATUS_OK && refer_tells_other(x, out_found->record.values) ? PLACE_DELEGATED
                                                                                  : PLACE_NOWHERE;
@@ -353,24 +358,47 @@ static enum status take(const struct forward_wait *waiting, struct bytes *out_va
     }
 }
 
-static enum status recall_or_ask(struct exchange *x, struct bytes handle, struct bytes *out_values)
+/* Who may not have it resolved may be told where it is to be had. */
+static enum status ask_or_refer(struct exchange *x, struct bytes handle, bool is_allowed,
+                                struct bytes *out_values)
+{
+    struct lookup found;
+    enum place place = find_place(x, handle, &found);
+    if (place == PLACE_NOWHERE) {
+        return STATUS_NOT_RESPONSIBLE;
+    }
+    if (!is_allowed) {
+        metrics_add(x->scope->metrics, METRIC_upstream_refused, 0, 1);
+        return place == PLACE_DELEGATED ? refer_service(x, found.record.values, out_values)
+                                        : STATUS_NOT_RESPONSIBLE;
+    }
+    return x->message.header.recursion_count >= FORWARD_COUNT_MAX ? STATUS_RECURSION_TOO_HIGH
+                                                                  : ask(x, handle);
+}
+
+/* Of a name that is asked for the first time in this exchange. */
+static enum status find_anew(struct exchange *x, struct bytes handle, struct bytes *out_values)
 {
     struct worker *worker = x->scope->services->worker;
-    const struct header *header = &x->message.header;
-    enum status status = STATUS_NOT_FOUND;
-    if ((header->flags & (uint32_t)MESSAGE_AUTHORITATIVE) == 0) {
-        status = forward_recall(worker, handle, x->scope->arena, out_values);
+    if (upward_refuses(x->scope->generation->upward, handle) || is_silenced(x, handle)) {
+        return STATUS_NOT_RESPONSIBLE;
     }
-    if (status != STATUS_NOT_FOUND) {
+    enum status status = judge_caller(x);
+    if (status == STATUS_PENDING) {
         return status;
     }
-    return header->recursion_count >= FORWARD_COUNT_MAX ? STATUS_RECURSION_TOO_HIGH
-                                                        : ask(x, handle);
+    bool is_allowed = status == STATUS_OK;
+    if (is_allowed && (x->message.header.flags & (uint32_t)MESSAGE_AUTHORITATIVE) == 0) {
+        status = forward_recall(worker, handle, x->scope->arena, out_values);
+        if (status != STATUS_NOT_FOUND) {
+            return status;
+        }
+    }
+    return ask_or_refer(x, handle, is_allowed, out_values);
 }
 
 enum status forward_find(struct exchange *x, struct bytes name, struct bytes *out_values)
 {
-    struct lookup found;
     uint8_t room[HANDLE_EXPANDED_MAX];
     struct bytes handle;
     const struct wait *home = wait_result(x, WAIT_FORWARD);
@@ -384,20 +412,7 @@ enum status forward_find(struct exchange *x, struct bytes name, struct bytes *ou
         x->scope->generation->upward == NULL || handle_expand(name, room, &handle) != STATUS_OK) {
         return STATUS_NOT_RESPONSIBLE;
     }
-    const struct upward *upward = x->scope->generation->upward;
-    enum place place = find_place(x, handle, &found);
-    bool is_askable =
-        place == PLACE_DELEGATED || (place == PLACE_OUTSIDE && upward->service.count > 0);
-    if (!is_askable || upward_refuses(upward, handle)) {
-        return STATUS_NOT_RESPONSIBLE;
-    }
-    enum status status = judge_caller(x);
-    if (status == STATUS_NOT_RESPONSIBLE) {
-        metrics_add(x->scope->metrics, METRIC_upstream_refused, 0, 1);
-        return place == PLACE_DELEGATED ? refer_service(x, found.record.values, out_values)
-                                        : status;
-    }
-    return status == STATUS_OK ? recall_or_ask(x, handle, out_values) : status;
+    return find_anew(x, handle, out_values);
 }
 
 /* --- the desk's life -------------------------------------------------------------------------- */
