@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * guantong prefix home|unhome|list.
+ * guantong prefix home|delegate|unhome|list.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -8,6 +8,9 @@
 
 #include "admin/command.h"
 #include "admin/command_reach.h"
+#include "admin/delegation.h"
+#include "admin/init_site.h"
+#include "admin/key_file.h"
 #include "admin/own_records.h"
 #include "admin/say.h"
 #include "admin/writer.h"
@@ -20,6 +23,14 @@ struct home {
     uint64_t max_identifiers;
     uint64_t max_bytes;
     json_t *items;
+};
+
+/* One row and, where its service changes, its record in the same set. */
+struct home_change {
+    const struct prefix_row *row;
+    const struct delegation *service; /* NULL: the record stays as it is */
+    const char *action;
+    bool exists;
 };
 
 /* "10G", "512M", "1000": bytes. */
@@ -74,6 +85,7 @@ static enum status choose_row(struct home *home, struct bytes prefix, struct pre
         return STATUS_NOT_SUPPORTED;
     }
     out_row->state = PREFIX_ACTIVE;
+    out_row->hosting = PREFIX_HOSTED;
     if (command_has(call, "--max-identifiers")) {
         out_row->max_identifiers = home->max_identifiers;
     }
@@ -83,21 +95,37 @@ static enum status choose_row(struct home *home, struct bytes prefix, struct pre
     return STATUS_OK;
 }
 
-static enum status put_prefix(struct home *home, const struct prefix_row *row, bool exists,
-                              const char *action, struct fault *fault)
+/* Where the record 0.NA/<prefix> is to send those who ask. */
+static enum status put_service(struct home *home, struct change_set *set, struct bytes prefix,
+                               const struct delegation *service, struct fault *fault)
 {
+    const struct own_records_facts facts = {
+        .prefix = prefix,
+        .administrator = bytes_of_text(home->settings->node_prefix),
+        .now_s = (uint32_t)time(NULL),
+    };
+    return delegation_put(set, home->snapshot, home->call->arena, &facts, service, fault);
+}
+
+static enum status put_prefix(struct home *home, const struct home_change *change,
+                              struct fault *fault)
+{
+    const struct prefix_row *row = change->row;
     struct change_set *set =
         change_set_new(CHANGE_ALL_OR_NOTHING, writer_actor(home->writer), BYTES_LITERAL("cli"));
     if (set == NULL) {
         return STATUS_NO_MEMORY;
     }
     enum status status =
-        change_set_put_prefix(set, row, exists ? CHANGE_MODIFY : CHANGE_CREATE, fault);
-    if (status == STATUS_OK && exists) {
+        change_set_put_prefix(set, row, change->exists ? CHANGE_MODIFY : CHANGE_CREATE, fault);
+    if (status == STATUS_OK && change->exists) {
         status = change_set_depends(set, CHANGE_PREFIX, row->prefix, row->version);
     }
+    if (status == STATUS_OK && change->service != NULL) {
+        status = put_service(home, set, row->prefix, change->service, fault);
+    }
     if (status == STATUS_OK) {
-        status = change_set_audit(set, action, row->prefix, BYTES_NONE);
+        status = change_set_audit(set, change->action, row->prefix, BYTES_NONE);
     }
     if (status != STATUS_OK) {
         change_set_free(set);
@@ -138,12 +166,20 @@ static enum status put_record(struct home *home, struct bytes prefix, struct fau
     return status == STATUS_HANDLE_EXISTS ? STATUS_OK : status;
 }
 
+static bool is_delegated(struct home *home, struct bytes prefix)
+{
+    struct prefix_row row;
+    return registry_get_prefix(home->snapshot, prefix, &row) == STATUS_OK &&
+           row.hosting == PREFIX_DELEGATED;
+}
+
 static enum status home_one(struct home *home, const char *name, struct fault *fault)
 {
     struct command_call *call = home->call;
     struct bytes prefix = bytes_of_text(name);
     struct prefix_row row;
-    bool exists = false;
+    struct delegation site = {BYTES_LITERAL("HS_SITE"), BYTES_NONE};
+    struct home_change change = {.row = &row, .action = "prefix home"};
     bool wants_record = !command_has(call, "--no-record");
     if (wants_record && home->snapshot == NULL) {
         return fault_set(fault, STATUS_ACCESS_DENIED, "%s",
@@ -154,13 +190,17 @@ static enum status home_one(struct home *home, const char *name, struct fault *f
         status = snapshot_refresh(home->snapshot);
     }
     if (status == STATUS_OK) {
-        status = choose_row(home, prefix, &row, &exists);
+        status = choose_row(home, prefix, &row, &change.exists);
+    }
+    if (status == STATUS_OK && wants_record && is_delegated(home, prefix)) {
+        change.service = &site;
+        status = registry_get_meta(home->snapshot, "site", &site.data);
     }
     if (status == STATUS_NOT_SUPPORTED) {
         return fault_set(fault, status, "%s", "the case rule is fixed once a prefix was homed");
     }
     if (status == STATUS_OK) {
-        status = put_prefix(home, &row, exists, "prefix home", fault);
+        status = put_prefix(home, &change, fault);
     }
     /* Under --dry-run the prefix is not there for its record to be judged by. */
     if (status == STATUS_OK && wants_record && !call->is_dry_run) {
@@ -257,8 +297,9 @@ static enum status unhome_one(struct home *home, const char *name, struct fault 
         status = registry_get_prefix(home->snapshot, bytes_of_text(name), &row);
     }
     if (status == STATUS_OK && row.state != PREFIX_UNHOMED) {
+        const struct home_change change = {.row = &row, .action = "prefix unhome", .exists = true};
         row.state = PREFIX_UNHOMED;
-        status = put_prefix(home, &row, true, "prefix unhome", fault);
+        status = put_prefix(home, &change, fault);
     }
     snapshot_rest(home->snapshot);
     return status;
@@ -289,13 +330,142 @@ int command_prefix_unhome(struct command_call *call)
     return exit;
 }
 
+/* --- delegate ----------------------------------------------------------------------------------
+ */
+
+static enum status read_key(struct command_call *call, struct bytes *out_record,
+                            struct fault *fault)
+{
+    static const struct key_pass_phrase none = {.len = 0};
+    const char *path = command_option(call, "--key");
+    struct key_file file;
+    if (path == NULL) {
+        return STATUS_OK;
+    }
+    enum status status = key_file_read(call->arena, path, &none, &file, fault);
+    if (status == STATUS_OK) {
+        *out_record = file.record;
+        key_file_done(&file);
+    }
+    return status;
+}
+
+/* What the options say about the other node; exactly one of them is given. */
+static enum status read_service(struct command_call *call, struct delegation *out_service,
+                                struct fault *fault)
+{
+    const char *file = command_option(call, "--site");
+    const char *serv = command_option(call, "--serv");
+    const char *where = command_option(call, "--address");
+    struct bytes data = BYTES_NONE;
+    if (serv != NULL) {
+        *out_service = (struct delegation){BYTES_LITERAL("HS_SERV"), bytes_of_text(serv)};
+        return handle_check(out_service->data, fault);
+    }
+    if (file != NULL) {
+        enum status status = init_site_read(call->arena, file, &data, fault);
+        return status == STATUS_OK ? delegation_of_site(call->arena, data, out_service) : status;
+    }
+    enum status status = read_key(call, &data, fault);
+    return status == STATUS_OK ? delegation_at(call->arena, where, data, out_service) : status;
+}
+
+static int check_service_options(struct command_call *call)
+{
+    static const char *const names[] = {"--site", "--serv", "--address"};
+    int given = 0;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        given += command_has(call, names[i]) ? 1 : 0;
+    }
+    if (given != 1) {
+        return say_problem(call, given == 0 ? PROBLEM_MISSING_ARGUMENT : PROBLEM_BAD_ARGUMENT,
+                           "--site, --serv, --address");
+    }
+    return command_has(call, "--key") && !command_has(call, "--address")
+               ? say_problem(call, PROBLEM_BAD_ARGUMENT, "--key")
+               : EXIT_OK;
+}
+
+static int say_service(struct command_call *call, enum status status, const struct fault *fault)
+{
+    const char *file = command_option(call, "--site");
+    const char *key = command_option(call, "--key");
+    const char *serv = command_option(call, "--serv");
+    if (file != NULL) {
+        return say_problem_because(call, PROBLEM_SITE_FILE, file, fault->text);
+    }
+    if (serv != NULL) {
+        return say_problem_because(call, PROBLEM_INVALID_HANDLE, serv, fault->text);
+    }
+    return key == NULL || status == STATUS_BAD_SYNTAX
+               ? say_problem(call, PROBLEM_BAD_ARGUMENT, command_option(call, "--address"))
+               : say_problem_because(call, PROBLEM_KEY_FILE, key, fault->text);
+}
+
+static enum status delegate(struct home *home, struct bytes prefix,
+                            const struct delegation *service, struct fault *fault)
+{
+    struct prefix_row row;
+    struct home_change change = {.row = &row, .service = service, .action = "prefix delegate"};
+    if (home->snapshot == NULL) {
+        return fault_set(fault, STATUS_ACCESS_DENIED, "%s", "the store cannot be read");
+    }
+    enum status status = handle_check_prefix(prefix, fault);
+    if (status == STATUS_OK &&
+        bytes_equal_nocase(prefix, bytes_of_text(home->settings->node_prefix))) {
+        return fault_set(fault, STATUS_INVALID_HANDLE, "%s", "it is the node's own");
+    }
+    if (status == STATUS_OK) {
+        status = snapshot_refresh(home->snapshot);
+    }
+    if (status == STATUS_OK) {
+        status = choose_row(home, prefix, &row, &change.exists);
+    }
+    if (status == STATUS_OK) {
+        row.hosting = PREFIX_DELEGATED;
+        status = put_prefix(home, &change, fault);
+    }
+    snapshot_rest(home->snapshot);
+    return status;
+}
+
+int command_prefix_delegate(struct command_call *call)
+{
+    struct home home = {.call = call};
+    struct delegation service;
+    struct fault fault = {.status = STATUS_OK};
+    const char *prefix = call->arguments[0];
+    int exit = check_service_options(call);
+    if (exit != EXIT_OK) {
+        return exit;
+    }
+    enum status status = read_service(call, &service, &fault);
+    if (status != STATUS_OK) {
+        return say_service(call, status, &fault);
+    }
+    exit = open_home(&home);
+    if (exit == EXIT_OK) {
+        status = delegate(&home, bytes_of_text(prefix), &service, &fault);
+        exit = status == STATUS_OK ? EXIT_OK : report(&home, status, prefix, &fault);
+    }
+    if (exit == EXIT_OK) {
+        tell(&home, prefix, "delegated",
+             say_text(call, "delegated to another node", "已委派给其他节点"));
+    }
+    if (exit == EXIT_OK && call->is_json) {
+        exit = say_json(call, json_pack("{s:O, s:n}", "items", home.items, "next"));
+    }
+    close_home(&home);
+    return exit;
+}
+
 /* --- list ------------------------------------------------------------------------------------- */
 
-static const char *state_word(enum prefix_state state)
+static const char *state_word(const struct prefix_row *row)
 {
-    switch (state) {
+    switch (row->state) {
     case PREFIX_ACTIVE:
-        return "active";
+        return row->hosting == PREFIX_DELEGATED ? "delegated" : "active";
     case PREFIX_STOPPED:
         return "stopped";
     case PREFIX_UNHOMED:
@@ -316,12 +486,12 @@ static const char *limit_text(uint64_t limit, char out[24])
 static json_t *prefix_json(const struct prefix_row *row, uint64_t identifiers, uint64_t bytes)
 {
     return json_pack("{s:s%, s:s, s:s%, s:I, s:I, s:I, s:I, s:b, s:I}", "prefix",
-                     (const char *)row->prefix.data, row->prefix.len, "state",
-                     state_word(row->state), "enterprise", (const char *)row->enterprise.data,
-                     row->enterprise.len, "identifiers", (json_int_t)identifiers, "bytes",
-                     (json_int_t)bytes, "max_identifiers", (json_int_t)row->max_identifiers,
-                     "max_bytes", (json_int_t)row->max_bytes, "case_sensitive",
-                     row->case_rule == CASE_SENSITIVE, "version", (json_int_t)row->version);
+                     (const char *)row->prefix.data, row->prefix.len, "state", state_word(row),
+                     "enterprise", (const char *)row->enterprise.data, row->enterprise.len,
+                     "identifiers", (json_int_t)identifiers, "bytes", (json_int_t)bytes,
+                     "max_identifiers", (json_int_t)row->max_identifiers, "max_bytes",
+                     (json_int_t)row->max_bytes, "case_sensitive", row->case_rule == CASE_SENSITIVE,
+                     "version", (json_int_t)row->version);
 }
 
 static void list_one(struct command_call *call, struct snapshot *snapshot,
@@ -337,7 +507,7 @@ static void list_one(struct command_call *call, struct snapshot *snapshot,
     (void)snprintf(numbers[0], sizeof(numbers[0]), "%" PRIu64, identifiers);
     (void)snprintf(numbers[1], sizeof(numbers[1]), "%" PRIu64, bytes);
     const char *cells[] = {say_printable(call->arena, row->prefix),
-                           state_word(row->state),
+                           state_word(row),
                            say_printable(call->arena, row->enterprise),
                            numbers[0],
                            limit_text(row->max_identifiers, numbers[2]),
