@@ -3,7 +3,8 @@
  * `guantong resolve NAME [@HOST[:PORT]]`: one question to a Handle server, its answer shown.
  *
  * UDP first, then TCP when nothing came back and neither was asked for; every address of a host's
- * name in turn. The loop is the command's own.
+ * name in turn. The loop is the command's own. With --follow-aliases the name in HS_ALIAS is asked
+ * for next: servers never do that (protocol.md §8.8).
  */
 #include <stdlib.h>
 #include <sys/random.h>
@@ -14,13 +15,14 @@
 #include "admin/say.h"
 #include "resolver/tls.h"
 
+#define ALIASES_MAX 20        /* as proxies do, protocol.md §8.8 */
 #define UDP_SHARE_MAX_MS 3000 /* of the time given, when TCP is to be tried after it */
 
 struct resolve {
     struct command_call *call;
     struct net *net;
     struct tls_context *tls; /* NULL: not asked for */
-    const struct resolve_question *question;
+    struct resolve_question *question;
     struct net_address servers[SERVER_NAME_ADDRESSES_MAX];
     size_t server_count;
     struct resolve_answer answer;
@@ -147,15 +149,87 @@ static int say_failure(const struct resolve *resolve, enum status status, const 
     }
 }
 
-static int ask_and_print(struct resolve *resolve)
+static enum status ask_and_read(struct resolve *resolve, struct fault *fault)
 {
-    struct fault fault = {STATUS_OK, ""};
     enum status status = make_request(resolve);
     if (status == STATUS_OK) {
         status = exchange(resolve);
     }
+    return status == STATUS_OK ? resolve_answer_read(&resolve->answer, resolve->call->arena, fault)
+                               : status;
+}
+
+/* Filters let the alias through, too. */
+static enum status ask_for_aliases(struct resolve_question *question, struct arena *arena)
+{
+    const struct bytes type = BYTES_LITERAL("HS_ALIAS");
+    if (question->index_count == 0 && question->type_count == 0) {
+        return STATUS_OK;
+    }
+    size_t size = question->types.len + 4 + type.len;
+    uint8_t *room = arena_alloc(arena, size);
+    if (room == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    struct wire_writer w = wire_write(room, size);
+    wire_put_raw(&w, question->types);
+    wire_put_bytes(&w, type);
+    question->types = wire_wrote(&w);
+    question->type_count++;
+    return STATUS_OK;
+}
+
+static const struct value *find_alias(const struct resolve_answer *answer)
+{
+    if (answer->message.header.response_code != 1 || answer->question->is_site_info) {
+        return NULL;
+    }
+    for (size_t i = 0; i < answer->values.count; i++) {
+        if (bytes_equal_nocase(answer->values.values[i].type, BYTES_LITERAL("HS_ALIAS"))) {
+            return &answer->values.values[i];
+        }
+    }
+    return NULL;
+}
+
+/* From name to name until one is no alias. RECURSION_TOO_HIGH: there is no end. */
+static enum status follow_aliases(struct resolve *resolve, struct fault *fault)
+{
+    struct command_call *call = resolve->call;
+    enum status status = STATUS_OK;
+    const struct value *alias = find_alias(&resolve->answer);
+    for (int i = 0; status == STATUS_OK && alias != NULL; i++) {
+        if (i == ALIASES_MAX || alias->data.len == 0) {
+            return fault_set(fault, STATUS_RECURSION_TOO_HIGH, "%s",
+                             "aliases of aliases without an end, or an empty one");
+        }
+        if (!call->is_json && !command_has(call, "--short")) {
+            (void)fprintf(call->out, "%s -> %s\n",
+                          say_printable(call->arena, resolve->question->name),
+                          say_printable(call->arena, alias->data));
+        }
+        resolve->question->name = alias->data;
+        resolve->answer = (struct resolve_answer){.question = resolve->question,
+                                                  .is_verified = resolve->answer.is_verified};
+        status = ask_and_read(resolve, fault);
+        alias = status == STATUS_OK ? find_alias(&resolve->answer) : NULL;
+    }
+    return status;
+}
+
+static int ask_and_print(struct resolve *resolve)
+{
+    struct fault fault = {STATUS_OK, ""};
+    bool follows = command_has(resolve->call, "--follow-aliases");
+    enum status status = STATUS_OK;
+    if (follows) {
+        status = ask_for_aliases(resolve->question, resolve->call->arena);
+    }
     if (status == STATUS_OK) {
-        status = resolve_answer_read(&resolve->answer, resolve->call->arena, &fault);
+        status = ask_and_read(resolve, &fault);
+    }
+    if (status == STATUS_OK && follows) {
+        status = follow_aliases(resolve, &fault);
     }
     return status == STATUS_OK ? resolve_answer_print(resolve->call, &resolve->answer)
                                : say_failure(resolve, status, &fault);

@@ -121,5 +121,32 @@ class Delegation(harness.NodeTest):
         self.assertEqual(state_of(self.ours, PREFIX), "active")
 
 
+class Aliases(harness.NodeTest):
+    def alias(self, node, name, to):
+        line = json.dumps({"handle": name, "values": [
+            {"index": 1, "type": "HS_ALIAS", "data": to}]}) + "\n"
+        harness.run("record", "put", node.dir, "-", stdin=line.encode())
+
+    def test_a_client_that_wants_to_follows_them_and_the_server_never_does(self):
+        node = self.node()
+        self.alias(node, "88.1000/a", "88.1000/b")
+        self.alias(node, "88.1000/b", "88.1000/c")
+        put(node, "88.1000/c", "https://example.cn/c")
+        self.alias(node, "88.1000/round", "88.1000/round")
+        node.start()
+        answer = node.resolve_tcp("88.1000/a")
+        self.assertEqual([v.type.decode() for v in answer.resolution()[1]], ["HS_ALIAS"])
+        at = "@%s:%d" % node.address
+        shown = harness.run("resolve", "88.1000/a", at, "--follow-aliases").stdout
+        self.assertIn("88.1000/b -> 88.1000/c", shown)
+        self.assertIn("https://example.cn/c", shown)
+        short = harness.run("resolve", "88.1000/a", at, "--follow-aliases", "--short",
+                            "--types=URL").stdout
+        self.assertEqual(short.strip(), "https://example.cn/c")
+        endless = harness.run("resolve", "88.1000/round", at, "--follow-aliases", code=None)
+        self.assertNotEqual(endless.returncode, 0)
+        self.assertIn("without an end", endless.stderr)
+
+
 if __name__ == "__main__":
     unittest.main()
