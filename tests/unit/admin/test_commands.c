@@ -75,6 +75,51 @@ static void prefix_homed_without_record_has_none(void **state)
     MUST(EXIT_NEGATIVE, "record", "show", home->path, "0.NA/88.2000");
 }
 
+static json_t *service_of(struct home *home, const char *name, const char *type)
+{
+    struct run run = EXPECT(EXIT_OK, "record", "show", home->path, name, "--json");
+    json_t *record = run_json(&run);
+    json_t *found = NULL;
+    json_t *value = NULL;
+    size_t at = 0;
+    json_array_foreach(json_object_get(record, "values"), at, value)
+    {
+        if (strcmp(json_text(value, "type"), type) == 0) {
+            assert_null(found);
+            found = json_incref(value);
+        }
+    }
+    json_decref(record);
+    run_done(&run);
+    return found;
+}
+
+static void prefix_delegated_changes_its_service_and_nothing_else(void **state)
+{
+    struct home *home = *state;
+    MUST(EXIT_OK, "prefix", "delegate", home->path, "88.1000.7", "--address", "[2001:db8::1]:2700");
+    assert_null(service_of(home, "0.NA/88.1000.7", "HS_SITE"));
+    json_decref(service_of(home, "0.NA/88.1000.7", "HS_SITE.6"));
+    json_decref(service_of(home, "0.NA/88.1000.7", "HS_ADMIN"));
+    MUST(EXIT_OK, "prefix", "delegate", home->path, "88.1000.7", "--address", "enterprise.example");
+    assert_null(service_of(home, "0.NA/88.1000.7", "HS_SITE.6"));
+    json_t *site = service_of(home, "0.NA/88.1000.7", "HS_SITE");
+    char *text = json_dumps(site, JSON_COMPACT);
+    assert_non_null(strstr(text, "enterprise.example"));
+    free(text);
+    json_decref(site);
+    MUST(EXIT_OK, "prefix", "delegate", home->path, "88.1000.7", "--address", "enterprise.example");
+    MUST(EXIT_OK, "prefix", "delegate", home->path, "88.1000.7", "--serv", "0.NA/88.1000",
+         "--dry-run");
+    assert_null(service_of(home, "0.NA/88.1000.7", "HS_SERV"));
+    json_t *list = list_prefixes(home);
+    assert_string_equal(json_text(json_array_get(json_object_get(list, "items"), 1), "state"),
+                        "delegated");
+    json_decref(list);
+    MUST(EXIT_REFUSED, "prefix", "delegate", home->path, "88.1000", "--serv", "0.NA/88.1000");
+    MUST(EXIT_USAGE, "prefix", "delegate", home->path, "88.1000.7");
+}
+
 static void prefix_that_is_invalid_is_refused(void **state)
 {
     struct home *home = *state;
@@ -440,6 +485,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(prefix_homed_takes_records_and_has_its_own),
         CASE(prefix_homed_without_record_has_none),
+        CASE(prefix_delegated_changes_its_service_and_nothing_else),
         CASE(prefix_that_is_invalid_is_refused),
         CASE(prefix_unhomed_keeps_records_and_comes_back),
         CASE(quota_reached_exits_seven),
