@@ -169,7 +169,9 @@ static enum status claim(struct exchange *x)
     const struct session *session = progress->session;
     struct reference identity;
     if (session != NULL && session->is_authenticated) {
-        return progress_claim(progress, session->identity, IDENTITY_SESSION, false);
+        identity =
+            (struct reference){.handle = session->identity.handle, .index = session->proved_index};
+        return progress_claim(progress, identity, IDENTITY_SESSION, false);
     }
     if (session == NULL && x->login != NULL && login_get(x->login, x->scope->now_ms, &identity)) {
         return progress_claim(progress, identity, IDENTITY_LOGIN, true);

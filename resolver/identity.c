@@ -38,7 +38,8 @@ static void authenticate_session(struct exchange *x)
 {
     const struct session *session = x->progress->session;
     if (session != NULL && !session->is_anonymous) {
-        sessions_authenticate(x->scope->services->sessions, session->id);
+        sessions_authenticate(x->scope->services->sessions, session->id,
+                              x->progress->identity.index);
     }
 }
 

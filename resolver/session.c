@@ -536,12 +536,13 @@ enum status sessions_next_counter(struct sessions *sessions, uint32_t id, uint32
     return kept != NULL ? STATUS_OK : STATUS_SESSION_TIMEOUT;
 }
 
-void sessions_authenticate(struct sessions *sessions, uint32_t id)
+void sessions_authenticate(struct sessions *sessions, uint32_t id, uint32_t index)
 {
     struct shard *shard = lock_shard(sessions, id);
     struct kept_session *kept = find_session(shard, id);
     if (kept != NULL) {
         kept->session->is_authenticated = true;
+        kept->session->proved_index = index;
     }
     unlock_shard(shard);
 }

@@ -88,7 +88,8 @@ struct session {
     struct message_version version; /* of the set-up's answer */
     bool is_anonymous;
     bool is_authenticated;     /* the identity was proved inside the session */
-    struct reference identity; /* bytes stand behind the struct */
+    struct reference identity; /* as the set-up named it; bytes stand behind the struct */
+    uint32_t proved_index;     /* of the key, once authenticated; `identity` may say any */
     int64_t timeout_ms;
     uint8_t handle[]; /* identity.handle */
 };
@@ -117,8 +118,8 @@ enum status sessions_take_counter(struct sessions *sessions, uint32_t id, uint32
 /* Our next counter in that session, from 1; SESSION_TIMEOUT. */
 enum status sessions_next_counter(struct sessions *sessions, uint32_t id, uint32_t *out_counter);
 
-/* The session's identity has been proved. */
-void sessions_authenticate(struct sessions *sessions, uint32_t id);
+/* The session's identity has been proved, by its key `index`. */
+void sessions_authenticate(struct sessions *sessions, uint32_t id, uint32_t index);
 
 /* SESSION_TIMEOUT: there was none. */
 enum status sessions_close(struct sessions *sessions, uint32_t id);

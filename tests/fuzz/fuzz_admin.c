@@ -107,7 +107,7 @@ static void open_session(struct node *node)
     };
     require(sessions_open(scene->sessions, &limits, net_wall_ms(scene->worker_net), &ask,
                           &node->session_id) == STATUS_OK);
-    sessions_authenticate(scene->sessions, node->session_id);
+    sessions_authenticate(scene->sessions, node->session_id, 302);
     node->counter = 0;
 }
 

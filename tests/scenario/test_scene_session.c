@@ -157,6 +157,30 @@ static void login_in_a_session_authenticates_it(void **state)
     close_client(&client);
 }
 
+static struct scene_ask list_of(const struct client *client, uint32_t counter)
+{
+    static const uint8_t prefix[] = {0, 0, 0, 7, '8', '8', '.', '1', '0', '0', '0'};
+    struct scene_ask ask = ask_of(client, counter);
+    ask.opcode = OPCODE_LIST_HANDLES;
+    ask.body = bytes_of(prefix, sizeof(prefix));
+    return ask;
+}
+
+/* The administrators of 88.1000 are named by index. */
+static void session_without_index_is_whoever_proved_right_in_it(void **state)
+{
+    struct client client = open_client(*state, 0);
+    struct scene_ask ask = list_of(&client, 1);
+    struct message challenged = scene_exchange(client.scene, client.tcp, scene_packet(&ask));
+    struct scene_answer with = {.secret = SCENE_SECRET, .handle = SCENE_ADMIN, .request_id = 5};
+    assert_int_equal(scene_exchange(client.scene, client.tcp, scene_answer(&challenged, &with))
+                         .header.response_code,
+                     1);
+    ask = list_of(&client, 2);
+    assert_int_equal(code_of(&client, &ask), 1);
+    close_client(&client);
+}
+
 static void answer_by_another_identity_in_a_session_is_refused(void **state)
 {
     struct client client = open_client(*state, 300);
@@ -447,6 +471,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(challenge_of_a_session_carries_its_id_and_authenticates_it),
         CASE(login_in_a_session_authenticates_it),
+        CASE(session_without_index_is_whoever_proved_right_in_it),
         CASE(answer_by_another_identity_in_a_session_is_refused),
         CASE(same_request_gets_the_same_challenge_in_a_session),
         CASE(request_with_wrong_mac_is_refused),

@@ -193,9 +193,10 @@ static void session_is_found_until_it_is_closed(void **state)
     assert_true(bytes_equal(session->identity.handle, BYTES_LITERAL("88.1/u")));
     assert_false(session->is_authenticated);
     session_free(session);
-    sessions_authenticate(*state, id);
+    sessions_authenticate(*state, id, 302);
     assert_int_equal(sessions_get(*state, NOW + 59999, id, &session), STATUS_OK);
     assert_true(session->is_authenticated);
+    assert_int_equal(session->proved_index, 302);
     session_free(session);
     assert_int_equal(sessions_close(*state, id), STATUS_OK);
     assert_int_equal(sessions_get(*state, NOW, id, &session), STATUS_SESSION_TIMEOUT);
