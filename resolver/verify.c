@@ -127,10 +127,12 @@ static struct verification *verification_new(const struct verify_case *asked)
     return verification;
 }
 
-/* Forms that need no secret to be refused. */
+/* Forms that need no secret to be refused, and more work than one key may cost: an identity without
+ * index has it done for each. */
 static bool is_refused(const struct exchange *x, const struct verify_case *asked)
 {
     struct body_mac mac;
+    uint32_t keys = asked->key_count > 0 ? (uint32_t)asked->key_count : 1;
     if (!asked->is_secret) {
         return false;
     }
@@ -138,6 +140,9 @@ static bool is_refused(const struct exchange *x, const struct verify_case *asked
         return true;
     }
     bool is_md5 = mac.form == SECRET_MD5_BARE || mac.form == SECRET_MD5;
+    if (mac.form == SECRET_PBKDF2 && mac.iterations > SECRET_ANSWER_ITERATIONS_MAX / keys) {
+        return true;
+    }
     return is_md5 && !x->scope->generation->settings->auth_md5_answers;
 }
 
