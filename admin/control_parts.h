@@ -85,6 +85,7 @@ struct control {
     uint64_t refusals;    /* of the store, as seen */
     int refusal_calm;     /* looks without one */
     bool refusal_is_told;
+    int64_t damage_met; /* as told */
     bool reader_is_old;
     int64_t stop_deadline_ms; /* 0: not stopping */
     pthread_t thread;

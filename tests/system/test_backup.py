@@ -407,3 +407,10 @@ class RecordVerify(harness.NodeTest):
         said = harness.run("record", "verify", n.dir, code=1)
         self.assertIn("88.1000/P17", said.stdout)
         self.assertIn("GT1508", said.stderr)
+        n.start()
+        self.assertEqual(n.resolve_tcp("88.1000/p17").code, 2)
+        self.assertEqual(n.resolve_tcp("88.1000/p18").code, 1)
+        deadline = time.monotonic() + 30
+        while "1 reads met a damaged row" not in n.said() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.assertIn("1 reads met a damaged row", n.said())
