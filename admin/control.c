@@ -71,6 +71,7 @@ static void control_on_tick(void *context)
     struct control *control = context;
     control_connection_tick(control);
     control_care_tick(control);
+    control_care_reads(control);
     stop_if_done(control);
     net_timer_start(control->tick, control->stop_deadline_ms == 0 ? TICK_MS : TICK_MS / 10);
 }

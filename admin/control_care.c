@@ -73,7 +73,7 @@ static void watch_refusals(struct control *control, const struct registry_figure
 }
 
 /* Whoever asked was told 2, internal error; which record it is tells a look at all of them. */
-static void watch_damage(struct control *control)
+void control_care_reads(struct control *control)
 {
     int64_t met = metrics_sum(node_metrics(control->options.node), METRIC_stored_damage, 0);
     if (met != control->damage_met) {
@@ -87,7 +87,6 @@ static void watch_damage(struct control *control)
 void control_care_tick(struct control *control)
 {
     struct registry_figures figures;
-    watch_damage(control);
     if (registry_figures(control->options.registry, &figures) == STATUS_OK) {
         watch_clock(control, &figures);
         watch_readers(control, &figures);

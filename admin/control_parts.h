@@ -118,7 +118,8 @@ void control_connection_tick(struct control *control);
 
 /* Once a second: tells the log when the clock was set back or a reader holds pages for long, and
  * when that is over; gives back what killed readers held. */
-void control_care_tick(struct control *control);
+void control_care_tick(struct control *control);  /* the store */
+void control_care_reads(struct control *control); /* what the node's reads met */
 
 /* --- control_sets.c --------------------------------------------------------------------------- */
 
