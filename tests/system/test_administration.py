@@ -433,6 +433,44 @@ class Servers(Administered):
         self.assertEqual(c.create("88.1001/z", adm.value(1, "URL", "y")).code, 1)
         self.assertEqual(c.modify("88.1001/x", adm.value(2, "URL", "y")).code, 401)
 
+    def test_top_level_prefix_is_created_by_those_above_it(self):
+        node = self.administered()
+        rsa = adm.PrivateKey("300:" + OWNER,
+                             os.path.join(harness.VECTORS, "keys", "adminpriv.pem"))
+        c = self.owner(node)
+        site = adm.value(1, "URL", "http://77/")
+        self.assertEqual(c.create("0.NA/77", site).code, 301)
+        for name in ("0.NA", "77"):
+            harness.run("prefix", "home", node.dir, name, "--no-record")
+        self.assertEqual(c.create("0.NA/77", site).code, 400, "nobody is above it")
+        self.store(node, {"handle": "0.NA/0.NA", "values": [
+            hex_value(100, "HS_ADMIN", adm.admin_data(0x001, OWNER, 302)),
+            hex_value(101, "HS_ADMIN", adm.admin_data(0xffe, OWNER, 300))]})
+        self.assertEqual(c.create("0.NA/77", site, key=rsa).code, 400, "ADD_NA is for derived ones")
+        self.assertEqual(node.resolve_udp("0.NA/77").code, 100)
+        self.assertEqual(c.create("0.NA/77", site).code, 1)
+        self.assertEqual(node.resolve_udp("0.NA/77").code, 1)
+        self.assertEqual(c.create("0.NA/77", site).code, 101)
+
+    def test_full_store_refuses_writes_and_keeps_answering(self):
+        node = self.node(prefix=PREFIX)
+        for key, value in {"map_size": "1M", "reserve": "1M", "map_max": "2M"}.items():
+            node.setting("store", key, value)
+        self.store(node, owner_record())
+        node.start()
+        c = self.owner(node)
+        large = adm.value(1, "DESC", "x" * 30000)
+        count = 0
+        while (answer := c.create("%s/f%d" % (PREFIX, count), large)).code == 1 and count < 2000:
+            count += 1
+        self.assertEqual((answer.code, answer.error_text()), (3, b"storage is full"))
+        last = "%s/f%d" % (PREFIX, count)
+        self.assertEqual(node.resolve_udp(last).code, 100)
+        self.assertEqual(node.resolve_udp(PREFIX + "/f0").code, 1)
+        node.setting("store", "map_max", "64M")
+        harness.run("node", "reload", node.dir)
+        self.assertEqual(c.create(last, large).code, 1, "not 101: nothing of it was kept")
+
     def test_status_is_told_to_its_administrators(self):
         node = self.administered(status_admins="['302:%s']" % OWNER)
         c = self.owner(node)
