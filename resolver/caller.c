@@ -204,6 +204,17 @@ static bool is_unrepeatable(const struct exchange *x)
            (writes && is_known(x));
 }
 
+/* Two behind one address may send the same bytes; the answer is for the one of them who asked. */
+static struct reference known_as(const struct exchange *x)
+{
+    struct reference known = {0};
+    const struct certificate *shown = stream_certificate(x->route.stream);
+    if (x->login == NULL || !login_get(x->login, x->scope->now_ms, &known)) {
+        known = shown != NULL ? shown->name : (struct reference){0};
+    }
+    return known;
+}
+
 static void free_wait(struct wait *wait)
 {
     free(wait);
@@ -229,7 +240,8 @@ static bool is_first(struct exchange *x, enum status *out_status)
     size_t len = 0;
     bool is_udp = x->transport == EXCHANGE_UDP;
     if (progress->is_first || !is_unrepeatable(x) ||
-        duplicate_key_of(&x->peer, is_udp, x->request, &progress->duplicate) != STATUS_OK ||
+        duplicate_key_of(&x->peer, is_udp, known_as(x), x->request, &progress->duplicate) !=
+            STATUS_OK ||
         (size_t)(x->reply.end - x->reply.at) < MESSAGE_PACKET_MAX) {
         return true;
     }

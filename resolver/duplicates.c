@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "protocol/digest.h"
+#include "protocol/wire.h"
 
 #define SHARDS 16
 #define SLOTS 256 /* per shard; keys are digests, so any four bytes spread well */
@@ -150,10 +151,13 @@ void duplicates_free(struct duplicates *duplicates)
     free(duplicates);
 }
 
-enum status duplicate_key_of(const struct net_address *peer, bool with_port, struct bytes packet,
-                             struct duplicate_key *out_key)
+enum status duplicate_key_of(const struct net_address *peer, bool with_port, struct reference known,
+                             struct bytes packet, struct duplicate_key *out_key)
 {
     uint8_t port[2] = {0};
+    uint8_t numbers[8];
+    wire_store_u32(numbers, known.index);
+    wire_store_u32(numbers + 4, (uint32_t)known.handle.len);
     if (with_port) {
         port[0] = (uint8_t)(peer->port >> 8);
         port[1] = (uint8_t)peer->port;
@@ -161,6 +165,8 @@ enum status duplicate_key_of(const struct net_address *peer, bool with_port, str
     const struct bytes runs[] = {
         bytes_of(peer->ip, sizeof(peer->ip)),
         bytes_of(port, sizeof(port)),
+        bytes_of(numbers, sizeof(numbers)),
+        known.handle,
         packet,
     };
     return digest_sha256(runs, sizeof(runs) / sizeof(runs[0]), out_key->data);

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "protocol/value.h"
 #include "resolver/net.h"
 
 #define DUPLICATES_MS 10000
@@ -23,10 +24,10 @@ struct duplicate_key {
 struct duplicates *duplicates_new(size_t bytes);
 void duplicates_free(struct duplicates *duplicates);
 
-/* SHA-256 of address and packet; the port counts for UDP only, where it is what an answer goes to.
- */
-enum status duplicate_key_of(const struct net_address *peer, bool with_port, struct bytes packet,
-                             struct duplicate_key *out_key);
+/* SHA-256 of address, who the connection is known as (no handle: nobody), and packet; the port
+ * counts for UDP only, where it is what an answer goes to. */
+enum status duplicate_key_of(const struct net_address *peer, bool with_port, struct reference known,
+                             struct bytes packet, struct duplicate_key *out_key);
 
 enum duplicate_verdict {
     DUPLICATE_FIRST,    /* nobody else is at it: the caller ends with _keep or _release */

@@ -21,7 +21,9 @@ static struct duplicate_key key_of(const char *packet, uint16_t port, bool with_
 {
     struct net_address peer = {.port = port};
     struct duplicate_key key;
-    assert_int_equal(duplicate_key_of(&peer, with_port, bytes_of_text(packet), &key), STATUS_OK);
+    assert_int_equal(
+        duplicate_key_of(&peer, with_port, (struct reference){0}, bytes_of_text(packet), &key),
+        STATUS_OK);
     return key;
 }
 
@@ -108,9 +110,32 @@ static void oldest_answers_make_room(void **state)
     duplicates_free(duplicates);
 }
 
+static void key_when_another_is_known_by_the_connection_is_another(void **state)
+{
+    (void)state;
+    const struct reference known[] = {
+        {.handle = BYTES_NONE},
+        {.handle = BYTES_LITERAL("88.1/u"), .index = 300},
+        {.handle = BYTES_LITERAL("88.1/u"), .index = 301},
+        {.handle = BYTES_LITERAL("88.1/ux"), .index = 300},
+    };
+    const struct net_address peer = {.port = 1};
+    struct duplicate_key keys[4];
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(duplicate_key_of(&peer, false, known[i],
+                                          i == 3 ? BYTES_LITERAL("") : BYTES_LITERAL("x"),
+                                          &keys[i]),
+                         STATUS_OK);
+        for (size_t j = 0; j < i; j++) {
+            assert_memory_not_equal(keys[i].data, keys[j].data, DUPLICATE_KEY_LEN);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(key_when_another_is_known_by_the_connection_is_another),
         cmocka_unit_test(first_runs_and_its_answer_is_given_for_ten_seconds),
         cmocka_unit_test(released_request_may_be_done_again),
         cmocka_unit_test(what_runs_longer_than_ten_seconds_still_runs),
