@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Floods from strangers at a real node: what leaves by UDP, what a slow TCP peer may keep.
 
-GUANTONG_FLOOD_SECONDS (1) is how long each flood lasts; 10 gives the figures of the goals, and makes
-the connections 10 000 idle ones and 2 000 slow ones. Times are asserted only then.
+GUANTONG_FLOOD_SECONDS (10) is how long each flood lasts; fewer than 10 are for a quick look, with
+fewer connections, too. GUANTONG_FLOOD_TIMED=1 asserts times and shares, for a machine of its own.
 """
 
 import json
@@ -18,13 +18,14 @@ import unittest
 import harness
 import wire
 
-SECONDS = float(os.environ.get("GUANTONG_FLOOD_SECONDS", "1"))
+SECONDS = float(os.environ.get("GUANTONG_FLOOD_SECONDS", "10"))
 RATE = 10000  # packets a second
 BATCH = 100
 HEADERS = 28  # IPv4 and UDP, of each datagram
 AMPLIFICATION = 3.0
-IS_FULL = SECONDS >= 10
-IDLE, SLOW = (10000, 2000) if IS_FULL else (400, 80)
+IS_TIMED = os.environ.get("GUANTONG_FLOOD_TIMED") == "1"
+DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)[1]  # as many as we may have
+IDLE, SLOW = (10000, 2000) if SECONDS >= 10 and DESCRIPTORS >= 13000 else (400, 80)
 P99_MS = 50
 GOODPUT = 0.8  # of the peak, when three times as much is asked
 LOAD = os.path.join(harness.BUILD, "tests", "bench", "load")
@@ -183,7 +184,7 @@ class Floods(harness.NodeTest):
         self.assertGreater(found["right"], 0)
         return found
 
-    def check_valid(self, name, found, is_timed=IS_FULL):
+    def check_valid(self, name, found, is_timed=IS_TIMED):
         p99 = found["latency_us"]["p99"] / 1000
         print("%s: %d valid answers, %d lost, p99 %.2f ms" % (name, found["right"], found["lost"],
                                                               p99))
@@ -226,7 +227,7 @@ class Floods(harness.NodeTest):
         share = cost / found["server_cpu_us"]
         print("peak %d/s, %.1f us each; asked %d/s (%.1f times): %d/s, %.1f us each (%.2f)" % (
             peak, cost, asked, asked / peak, found["rate"], found["server_cpu_us"], share))
-        if IS_FULL:
+        if IS_TIMED:
             self.assertGreater(share, GOODPUT)
         self.check_valid("overload: tcp", self.figures_of(valid), is_timed=False)
 
