@@ -356,8 +356,9 @@ class Lists(Administered):
                             "values": [text_value(1, "URL", "x")]} for i in range(4000)))
         owner = self.owner(node)
         self.assertEqual(owner.login().code, 1)
-        owner.send(owner.packet(adm.LIST, wire.text(OWNER)))
-        owner.send(owner.packet(1, wire.resolution_body(OWNER)))
+        # In one piece: else the list may be over before the other question comes.
+        owner.send(owner.packet(adm.LIST, wire.text(OWNER)) +
+                   owner.packet(1, wire.resolution_body(OWNER)))
         names, messages, before = [], 0, None
         while True:
             answer = owner.receive()
