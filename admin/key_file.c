@@ -18,8 +18,8 @@
 
 #include "protocol/pubkey.h"
 #include "protocol/pubkey_container.h"
+#include "resolver/tls.h"
 
-#define CERTIFICATE_DAYS 3650
 #define RECORD_MAX 8192
 
 /* --- reading ---------------------------------------------------------------------------------- */
@@ -248,31 +248,6 @@ bool key_form_is_private(enum key_form form)
     return form == KEY_PEM || form == KEY_DER || form == KEY_REFERENCE;
 }
 
-/* Self-signed; who it is stands in the subject's UID, as the reference server reads it. */
-static X509 *make_certificate(EVP_PKEY *key, const char *identity)
-{
-    X509 *certificate = X509_new();
-    uint64_t serial = 0;
-    bool is_made =
-        certificate != NULL && RAND_bytes((unsigned char *)&serial, 8) == 1 &&
-        X509_set_version(certificate, X509_VERSION_3) == 1 &&
-        ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate), serial >> 1) == 1 &&
-        X509_gmtime_adj(X509_getm_notBefore(certificate), -3600) != NULL &&
-        X509_time_adj_ex(X509_getm_notAfter(certificate), CERTIFICATE_DAYS, 0, NULL) != NULL &&
-        X509_set_pubkey(certificate, key) == 1;
-    X509_NAME *name = is_made ? X509_get_subject_name(certificate) : NULL;
-    const EVP_MD *hash = EVP_PKEY_is_a(key, "SM2") == 1 ? EVP_sm3() : EVP_sha256();
-    is_made = is_made &&
-              X509_NAME_add_entry_by_txt(name, "UID", MBSTRING_UTF8,
-                                         (const unsigned char *)identity, -1, -1, 0) == 1 &&
-              X509_set_issuer_name(certificate, name) == 1 && X509_sign(certificate, key, hash) > 0;
-    if (!is_made) {
-        X509_free(certificate);
-        return NULL;
-    }
-    return certificate;
-}
-
 static bool write_form(BIO *bio, const struct key_file *file, enum key_form form,
                        const struct key_pass_phrase *pass_phrase, const char *identity)
 {
@@ -292,7 +267,7 @@ static bool write_form(BIO *bio, const struct key_file *file, enum key_form form
     default:
         break;
     }
-    X509 *certificate = make_certificate(file->key, identity);
+    X509 *certificate = tls_self_signed(file->key, identity);
     bool is_written = certificate != NULL && PEM_write_bio_X509(bio, certificate) == 1;
     X509_free(certificate);
     return is_written;

@@ -80,11 +80,12 @@ static BIO_METHOD *make_method(void)
 
 /* --- contexts --------------------------------------------------------------------------------- */
 
-static X509 *self_signed(EVP_PKEY *key, const char *name)
+X509 *tls_self_signed(EVP_PKEY *key, const char *name)
 {
     X509 *certificate = X509_new();
     uint64_t serial = 0;
     X509_NAME *subject = certificate == NULL ? NULL : X509_get_subject_name(certificate);
+    const EVP_MD *hash = EVP_PKEY_is_a(key, "SM2") == 1 ? EVP_sm3() : EVP_sha256();
     bool is_made =
         subject != NULL && RAND_bytes((unsigned char *)&serial, sizeof(serial)) == 1 &&
         X509_set_version(certificate, X509_VERSION_3) == 1 &&
@@ -94,7 +95,7 @@ static X509 *self_signed(EVP_PKEY *key, const char *name)
         X509_NAME_add_entry_by_txt(subject, "UID", MBSTRING_UTF8, (const unsigned char *)name, -1,
                                    -1, 0) == 1 &&
         X509_set_issuer_name(certificate, subject) == 1 && X509_set_pubkey(certificate, key) == 1 &&
-        X509_sign(certificate, key, EVP_sha256()) > 0;
+        X509_sign(certificate, key, hash) > 0;
     if (!is_made) {
         X509_free(certificate);
         return NULL;
@@ -136,7 +137,7 @@ static enum status use_files(SSL_CTX *ssl, const struct tls_options *options, st
 
 static bool use_key(SSL_CTX *ssl, EVP_PKEY *key, const char *name)
 {
-    X509 *certificate = self_signed(key, name);
+    X509 *certificate = tls_self_signed(key, name);
     bool is_used = certificate != NULL && SSL_CTX_use_certificate(ssl, certificate) == 1 &&
                    SSL_CTX_use_PrivateKey(ssl, key) == 1;
     X509_free(certificate);

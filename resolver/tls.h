@@ -21,6 +21,10 @@
 struct tls_context;
 struct tls;
 
+/* A certificate for a key, signed by itself; `name` ("300:88.608/User_li") is its subject's UID,
+ * where the reference server looks for who it is. The caller's to free; NULL: OpenSSL refuses. */
+X509 *tls_self_signed(EVP_PKEY *key, const char *name);
+
 struct tls_options {
     const char *certificate_path; /* PEM chain; NULL: self-signed by `site_key` */
     const char *key_path;         /* PEM, of the certificate; readable by its owner only */
