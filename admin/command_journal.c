@@ -21,21 +21,6 @@ static const char *operation_word(const struct journal_item *item)
     return item->operation == JOURNAL_DELETE ? "delete" : "put";
 }
 
-static const char *table_word(enum change_table table)
-{
-    switch (table) {
-    case CHANGE_RECORD:
-        return "record";
-    case CHANGE_PREFIX:
-        return "prefix";
-    case CHANGE_ENTERPRISE:
-        return "enterprise";
-    case CHANGE_AUDIT:
-        return "audit";
-    }
-    return "?";
-}
-
 static const char *class_word(enum journal_class class)
 {
     switch (class) {
@@ -52,7 +37,7 @@ static const char *class_word(enum journal_class class)
 static json_t *item_json(struct arena *arena, const struct journal_item *item)
 {
     return json_pack("{s:s, s:s, s:s, s:s*, s:I, s:s*}", "operation", operation_word(item), "table",
-                     table_word(item->table), "class", class_word(item->class), "key",
+                     change_table_name(item->table), "class", class_word(item->class), "key",
                      say_printable(arena, item->key), "version", (json_int_t)item->version,
                      "digest", text_hex(arena, bytes_of(item->digest, sizeof(item->digest))));
 }
@@ -95,8 +80,8 @@ static void print_text(struct command_call *call, struct arena *arena, struct sn
     for (uint64_t position = set->position; journal_next_item(&r, &item); position++) {
         (void)fprintf(call->out, "%" PRIu64 "  %s  %s  %s  %s %s %s v%" PRIu64, position, time,
                       say_printable(arena, set->actor), say_printable(arena, set->origin),
-                      operation_word(&item), table_word(item.table), say_printable(arena, item.key),
-                      item.version);
+                      operation_word(&item), change_table_name(item.table),
+                      say_printable(arena, item.key), item.version);
         if (item.table == CHANGE_AUDIT) {
             print_audit(call, arena, snapshot, position);
         }

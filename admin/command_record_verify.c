@@ -34,21 +34,6 @@ static void clear_line(struct findings *f)
     }
 }
 
-static const char *table_word(enum change_table table)
-{
-    switch (table) {
-    case CHANGE_RECORD:
-        return "record";
-    case CHANGE_PREFIX:
-        return "prefix";
-    case CHANGE_ENTERPRISE:
-        return "enterprise";
-    case CHANGE_AUDIT:
-        return "audit";
-    }
-    return "?";
-}
-
 static const char *flaw_word(enum record_flaw flaw)
 {
     static const char *const words[] = {
@@ -104,15 +89,15 @@ static void verify_on_found(void *context, const struct record_finding *finding)
         json_t *version =
             finding->version == 0 ? json_null() : json_integer((json_int_t)finding->version);
         (void)json_array_append_new(
-            f->items, json_pack("{s:s, s:s, s:o, s:s}", "table", table_word(finding->table), "key",
-                                key, "version", version, "flaw", flaw_word(finding->flaw)));
+            f->items, json_pack("{s:s, s:s, s:o, s:s}", "table", change_table_name(finding->table),
+                                "key", key, "version", version, "flaw", flaw_word(finding->flaw)));
     } else {
         char version[40] = "";
         if (finding->version != 0) {
             (void)snprintf(version, sizeof(version), "  v%" PRIu64, finding->version);
         }
         clear_line(f);
-        (void)fprintf(call->out, "%s %s%s  %s\n", table_word(finding->table), key, version,
+        (void)fprintf(call->out, "%s %s%s  %s\n", change_table_name(finding->table), key, version,
                       flaw_text(call, finding->flaw));
     }
     arena_reset(f->arena);

@@ -45,6 +45,21 @@ static struct bytes bounded(struct bytes text)
     return text;
 }
 
+const char *change_table_name(enum change_table table)
+{
+    switch (table) {
+    case CHANGE_RECORD:
+        return "record";
+    case CHANGE_PREFIX:
+        return "prefix";
+    case CHANGE_ENTERPRISE:
+        return "enterprise";
+    case CHANGE_AUDIT:
+        return "audit";
+    }
+    return "?";
+}
+
 struct change_set *change_set_new(enum change_policy policy, struct bytes actor,
                                   struct bytes origin)
 {

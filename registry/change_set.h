@@ -38,6 +38,9 @@ enum change_table {
     CHANGE_AUDIT = 4,
 };
 
+/* "record", "prefix", ...; "?" for what is none. */
+const char *change_table_name(enum change_table table);
+
 /* `actor` is who ("uid:0(root)", "300:88.608.8889/User_li"), `origin` from where ("cli", "control",
  * "192.0.2.7"); both UTF-8 up to 255 bytes, kept in the journal. NULL when memory is out. */
 struct change_set *change_set_new(enum change_policy policy, struct bytes actor,
