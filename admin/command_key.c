@@ -11,7 +11,7 @@
 #include <openssl/x509.h>
 #include <string.h>
 
-#include "admin/key_file.h"
+#include "admin/key_open.h"
 #include "admin/key_snippets.h"
 #include "admin/say.h"
 #include "protocol/handle.h"
@@ -46,8 +46,7 @@ static const struct kind_row {
 /* What a key command works on; done with `job_done` whatever happened. */
 struct job {
     struct command_call *call;
-    struct key_pass_phrase pass_phrase; /* of the file read */
-    struct key_pass_phrase seal;        /* of the file written */
+    struct key_pass_phrase seal; /* of the file written */
     struct key_file file;
     struct bytes secret; /* of a secret file, in the arena */
     uint32_t index;
@@ -58,7 +57,6 @@ struct job {
 static void job_done(struct job *job)
 {
     key_file_done(&job->file);
-    key_pass_phrase_cleanse(&job->pass_phrase);
     key_pass_phrase_cleanse(&job->seal);
     if (job->secret.len > 0) {
         OPENSSL_cleanse((void *)(uintptr_t)job->secret.data, job->secret.len);
@@ -67,7 +65,8 @@ static void job_done(struct job *job)
 
 /* --- what was asked --------------------------------------------------------------------------- */
 
-static int take_pass_phrase(struct command_call *call, const char *option, bool is_new,
+/* The pass phrase of a file to be written. */
+static int take_pass_phrase(struct command_call *call, const char *option,
                             struct key_pass_phrase *out_pass_phrase)
 {
     const char *path = command_option(call, option);
@@ -75,7 +74,7 @@ static int take_pass_phrase(struct command_call *call, const char *option, bool 
     if (path == NULL) {
         return EXIT_OK;
     }
-    enum status status = key_pass_phrase_read(path, is_new, out_pass_phrase, &fault);
+    enum status status = key_pass_phrase_read(path, true, out_pass_phrase, &fault);
     return status == STATUS_OK ? EXIT_OK
                                : say_problem_because(call, PROBLEM_FILE, option, fault.text);
 }
@@ -98,47 +97,16 @@ static int take_identity(struct job *job)
     return EXIT_OK;
 }
 
-static int say_unread(struct command_call *call, enum status status, const struct fault *fault)
-{
-    switch (status) {
-    case STATUS_AUTHENTICATION_NEEDED:
-    case STATUS_AUTHENTICATION_FAILED:
-        return say_problem(call, PROBLEM_KEY_SEALED, fault->text);
-    case STATUS_SYSTEM:
-        return say_problem(call, PROBLEM_FILE, fault->text);
-    default:
-        return say_problem(call, PROBLEM_KEY_FORM, fault->text);
-    }
-}
-
-/* A sealed key asks for its pass phrase when somebody sits there. */
-static enum status read_key(struct job *job, const char *path, struct fault *fault)
-{
-    struct command_call *call = job->call;
-    enum status status = key_file_read(call->arena, path, &job->pass_phrase, &job->file, fault);
-    bool asks = status == STATUS_AUTHENTICATION_NEEDED && call->err_is_terminal &&
-                command_option(call, "--pass-phrase-file") == NULL;
-    if (asks && key_pass_phrase_read("-", false, &job->pass_phrase, fault) == STATUS_OK) {
-        status = key_file_read(call->arena, path, &job->pass_phrase, &job->file, fault);
-    }
-    return status;
-}
-
 static int job_open(struct job *job, const char *path)
 {
     struct command_call *call = job->call;
     struct fault fault = {STATUS_OK, ""};
     int exit_code = take_identity(job);
-    if (exit_code == EXIT_OK) {
-        exit_code = take_pass_phrase(call, "--pass-phrase-file", false, &job->pass_phrase);
+    if (exit_code != EXIT_OK || !command_has(call, "--secret")) {
+        return exit_code == EXIT_OK ? key_open(call, path, &job->file) : exit_code;
     }
-    if (exit_code != EXIT_OK) {
-        return exit_code;
-    }
-    enum status status = command_has(call, "--secret")
-                             ? key_file_read_secret(call->arena, path, &job->secret, &fault)
-                             : read_key(job, path, &fault);
-    return status == STATUS_OK ? EXIT_OK : say_unread(call, status, &fault);
+    enum status status = key_file_read_secret(call->arena, path, &job->secret, &fault);
+    return status == STATUS_OK ? EXIT_OK : key_say_unread(call, status, &fault);
 }
 
 /* --- new -------------------------------------------------------------------------------------- */
@@ -196,7 +164,7 @@ static int new_key(struct job *job, const char *path, const struct kind_row *kin
 
 static int make(struct job *job, const char *path, const char *type)
 {
-    int exit_code = take_pass_phrase(job->call, "--pass-phrase-file", true, &job->seal);
+    int exit_code = take_pass_phrase(job->call, "--pass-phrase-file", &job->seal);
     if (exit_code != EXIT_OK) {
         return exit_code;
     }
@@ -374,7 +342,7 @@ static int convert(struct job *job, enum key_form form, const char *path)
     struct command_call *call = job->call;
     struct fault fault;
     struct bytes data;
-    int exit_code = take_pass_phrase(call, "--new-pass-phrase-file", true, &job->seal);
+    int exit_code = take_pass_phrase(call, "--new-pass-phrase-file", &job->seal);
     if (exit_code != EXIT_OK) {
         return exit_code;
     }

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "admin/key_open.h"
 #include "admin/say.h"
 #include "protocol/handle.h"
 #include "protocol/pubkey.h"
@@ -207,33 +208,15 @@ static int take_options(struct remote *remote)
 
 static int read_key(struct remote *remote)
 {
-    struct command_call *call = remote->call;
-    const char *path = command_option(call, "--pass-phrase-file");
-    struct key_pass_phrase pass_phrase = {.len = 0};
-    struct fault fault = {STATUS_OK, ""};
-    enum status status = STATUS_OK;
-    if (path != NULL) {
-        status = key_pass_phrase_read(path, false, &pass_phrase, &fault);
-    }
-    if (status == STATUS_OK) {
-        status = key_file_read(call->arena, remote->key_path, &pass_phrase, &remote->key, &fault);
-    }
-    bool asks = status == STATUS_AUTHENTICATION_NEEDED && path == NULL && call->err_is_terminal;
-    if (asks && key_pass_phrase_read("-", false, &pass_phrase, &fault) == STATUS_OK) {
-        status = key_file_read(call->arena, remote->key_path, &pass_phrase, &remote->key, &fault);
-    }
-    key_pass_phrase_cleanse(&pass_phrase);
-    if (status == STATUS_OK && !remote->key.is_private) {
-        status =
-            fault_set(&fault, STATUS_INVALID_VALUE, "%s holds a public key only", remote->key_path);
-    }
+    struct fault fault;
+    int exit_code = key_open(remote->call, remote->key_path, &remote->key);
     remote->identity.key = remote->key.key;
-    if (status == STATUS_OK) {
-        return EXIT_OK;
+    if (exit_code == EXIT_OK && !remote->key.is_private) {
+        (void)fault_set(&fault, STATUS_INVALID_VALUE, "%s holds a public key only",
+                        remote->key_path);
+        exit_code = say_problem(remote->call, PROBLEM_KEY_FORM, fault.text);
     }
-    bool is_sealed =
-        status == STATUS_AUTHENTICATION_NEEDED || status == STATUS_AUTHENTICATION_FAILED;
-    return say_problem(call, is_sealed ? PROBLEM_KEY_SEALED : PROBLEM_KEY_FORM, fault.text);
+    return exit_code;
 }
 
 static int take_identity(struct remote *remote, bool needs_identity)
