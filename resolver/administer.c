@@ -7,6 +7,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "resolver/refer.h"
+
 #define QUOTA_TEXT_MAX 200
 
 /* --- before ------------------------------------------------------------------------------------
@@ -16,8 +18,10 @@ enum status administer_find(struct exchange *x, struct bytes name, struct lookup
 {
     enum status status = lookup_record(x->scope->snapshot, name, out_found);
     if (status == STATUS_HANDLE_NOT_FOUND) {
+        struct bytes keepers;
         out_found->record = (struct record_row){0};
-        status = STATUS_OK;
+        status = refer_prefix(x, out_found->handle, &keepers);
+        status = status == STATUS_PREFIX_REFERRAL ? status : STATUS_OK;
     }
     if (status == STATUS_OK && out_found->home.hosting != PREFIX_HOSTED &&
         !handle_is_prefix_record(out_found->handle)) {
@@ -50,8 +54,29 @@ static const char *words_of(enum status status)
     }
 }
 
+/* To whom keeps the prefix record the request is about; that begins every body. */
+static enum status refer_on(struct exchange *x)
+{
+    uint8_t room[HANDLE_EXPANDED_MAX];
+    struct bytes handle;
+    struct bytes keepers = BYTES_NONE;
+    struct wire_reader r = wire_read(x->message.body);
+    struct bytes name = wire_bytes(&r);
+    if (!wire_ok(&r) || handle_expand(name, room, &handle) != STATUS_OK ||
+        refer_prefix(x, handle, &keepers) != STATUS_PREFIX_REFERRAL) {
+        return exchange_refuse(x, STATUS_NOT_RESPONSIBLE, words_of(STATUS_NOT_RESPONSIBLE));
+    }
+    struct message_marks marks = exchange_open(x, STATUS_PREFIX_REFERRAL);
+    wire_put_bytes(&x->reply, BYTES_NONE);
+    wire_put_raw(&x->reply, keepers);
+    return exchange_close(x, marks);
+}
+
 enum status administer_refuse(struct exchange *x, enum status status)
 {
+    if (status == STATUS_PREFIX_REFERRAL) {
+        return refer_on(x);
+    }
     return exchange_refuse(x, status, words_of(status));
 }
 
@@ -81,6 +106,8 @@ enum status administer_values(struct exchange *x, const struct lookup *found,
 /* --- who ---------------------------------------------------------------------------------------
  */
 
+/* Known here to have the right: then prove it. Not known here, and other nodes might know: prove it
+ * first, then they are asked. */
 bool administer_admit(struct exchange *x, struct auth *auth, administer_judge *judge,
                       const void *subject, enum status *out_status)
 {
@@ -92,11 +119,13 @@ bool administer_admit(struct exchange *x, struct auth *auth, administer_judge *j
     uint32_t claimed = who->index;
     auth_begin(auth, x, who);
     enum status status = judge(auth, subject);
-    if (status == STATUS_OK) {
+    bool is_open =
+        auth->misses && (status == STATUS_INVALID_ADMIN || status == STATUS_ACCESS_DENIED);
+    if (status == STATUS_OK || is_open) {
         status = exchange_authenticate(x);
     }
-    if (status == STATUS_OK && (claimed == 0 || who->index != claimed)) {
-        auth_begin(auth, x, who);
+    if (status == STATUS_OK && (is_open || claimed == 0 || who->index != claimed)) {
+        auth_begin_asking(auth, x, who);
         status = judge(auth, subject);
     }
     if (status != STATUS_OK) {

@@ -270,8 +270,13 @@ static void wait_free(struct wait *wait)
     free(waiting);
 }
 
-/* Where a name without home stands. */
-enum place { PLACE_OUTSIDE, PLACE_DELEGATED, PLACE_NOWHERE };
+/* Where a name that is not here stands. */
+enum place {
+    PLACE_OUTSIDE,
+    PLACE_DELEGATED, /* its prefix record, which is ours, tells another service */
+    PLACE_DERIVED,   /* its prefix record is kept by whom one of ours above it names */
+    PLACE_NOWHERE
+};
 
 /* The prefix is ours and was stopped: nobody else answers for it. */
 static bool is_silenced(const struct exchange *x, struct bytes handle)
@@ -286,24 +291,38 @@ static bool is_silenced(const struct exchange *x, struct bytes handle)
 static enum place find_place(struct exchange *x, struct bytes handle, struct lookup *out_found)
 {
     const struct upward *upward = x->scope->generation->upward;
+    struct snapshot *snapshot = x->scope->snapshot;
     struct bytes prefix = handle_governing_prefix(handle);
-    enum status status = handle_is_prefix_record(handle)
-                             ? STATUS_NOT_RESPONSIBLE
-                             : lookup_record(x->scope->snapshot, prefix, out_found);
-    if (status == STATUS_NOT_RESPONSIBLE) {
-        bool is_own = handle_is_under(prefix, upward->own_prefix);
-        return is_own || upward->service.count == 0 ? PLACE_NOWHERE : PLACE_OUTSIDE;
+    struct bytes keepers;
+    switch (lookup_record(snapshot, prefix, out_found)) {
+    case STATUS_OK:
+        return refer_tells_other(x, out_found->record.values) ? PLACE_DELEGATED : PLACE_NOWHERE;
+    case STATUS_HANDLE_NOT_FOUND:
+        return refer_keeper(snapshot, x->scope->arena, out_found->handle, &keepers) == STATUS_OK
+                   ? PLACE_DERIVED
+                   : PLACE_NOWHERE;
+    case STATUS_NOT_RESPONSIBLE:
+        return handle_is_under(prefix, upward->own_prefix) || upward->service.count == 0
+                   ? PLACE_NOWHERE
+                   : PLACE_OUTSIDE;
+    default:
+        return PLACE_NOWHERE;
     }
-    return status == STATUS_OK && refer_tells_other(x, out_found->record.values) ? PLACE_DELEGATED
-                                                                                 : PLACE_NOWHERE;
+}
+
+/* Who does not know prefix referrals needs not ask for having prefixes resolved (§5.6). */
+static bool wants_recursion(const struct exchange *x, struct bytes handle)
+{
+    return (x->message.header.flags & MESSAGE_RECURSIVE) != 0 ||
+           (handle_is_prefix_record(handle) && !refer_is_understood(x));
 }
 
 /* Is it resolved for this caller? OK, NOT_RESPONSIBLE, PENDING. */
-static enum status judge_caller(struct exchange *x)
+static enum status judge_caller(struct exchange *x, struct bytes handle)
 {
     const struct generation *generation = x->scope->generation;
     const struct upward *upward = generation->upward;
-    if ((x->message.header.flags & MESSAGE_RECURSIVE) == 0) {
+    if (!wants_recursion(x, handle)) {
         return STATUS_NOT_RESPONSIBLE;
     }
     if (sources_trust(&x->peer, upward->networks, upward->network_count)) {
@@ -358,6 +377,20 @@ static enum status take(const struct forward_wait *waiting, struct bytes *out_va
     }
 }
 
+/* Of a derived prefix, whose service is not known here, its record is what is to be resolved. */
+static enum status refuse_or_refer(struct exchange *x, enum place place, const struct lookup *found,
+                                   struct bytes handle, struct bytes *out_values)
+{
+    if (place == PLACE_DELEGATED) {
+        return refer_service(x, found->record.values, out_values);
+    }
+    if (place != PLACE_DERIVED || refer_is_unwanted(x) || handle_is_prefix_record(handle)) {
+        return STATUS_NOT_RESPONSIBLE;
+    }
+    *out_values = BYTES_NONE;
+    return STATUS_SERVICE_REFERRAL;
+}
+
 /* Who may not have it resolved may be told where it is to be had. */
 static enum status ask_or_refer(struct exchange *x, struct bytes handle, bool is_allowed,
                                 struct bytes *out_values)
@@ -369,8 +402,7 @@ static enum status ask_or_refer(struct exchange *x, struct bytes handle, bool is
     }
     if (!is_allowed) {
         metrics_add(x->scope->metrics, METRIC_upstream_refused, 0, 1);
-        return place == PLACE_DELEGATED ? refer_service(x, found.record.values, out_values)
-                                        : STATUS_NOT_RESPONSIBLE;
+        return refuse_or_refer(x, place, &found, handle, out_values);
     }
     return x->message.header.recursion_count >= FORWARD_COUNT_MAX ? STATUS_RECURSION_TOO_HIGH
                                                                   : ask(x, handle);
@@ -383,7 +415,7 @@ static enum status find_anew(struct exchange *x, struct bytes handle, struct byt
     if (upward_refuses(x->scope->generation->upward, handle) || is_silenced(x, handle)) {
         return STATUS_NOT_RESPONSIBLE;
     }
-    enum status status = judge_caller(x);
+    enum status status = judge_caller(x, handle);
     if (status == STATUS_PENDING) {
         return status;
     }
@@ -413,6 +445,16 @@ enum status forward_find(struct exchange *x, struct bytes name, struct bytes *ou
         return STATUS_NOT_RESPONSIBLE;
     }
     return find_anew(x, handle, out_values);
+}
+
+bool forward_may_ask(struct exchange *x, struct bytes handle)
+{
+    const struct exchange_services *services = x->scope->services;
+    const struct upward *upward = x->scope->generation->upward;
+    struct lookup found;
+    return services != NULL && services->worker->forward != NULL && upward != NULL &&
+           !upward_refuses(upward, handle) && !is_silenced(x, handle) &&
+           find_place(x, handle, &found) != PLACE_NOWHERE;
 }
 
 /* --- the desk's life -------------------------------------------------------------------------- */

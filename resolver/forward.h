@@ -51,9 +51,12 @@ void forward_send(struct worker *worker, struct forward_question *question);
 
 /* A name that has no home here, asked for by this exchange. PENDING. OK: `out_values` are its
  * public values in stored form, valid until the exchange ends. SERVICE_REFERRAL: `out_values` says
- * where it is to be had, for an answer 302. NOT_RESPONSIBLE: not for this caller, or nobody is
- * asked about it; anything else is what to refuse with. */
+ * where it is to be had, for an answer 302; none: in the record of its prefix. NOT_RESPONSIBLE: not
+ * for this caller, or nobody is asked about it; anything else is what to refuse with. */
 enum status forward_find(struct exchange *x, struct bytes name, struct bytes *out_values);
+
+/* Is anybody asked about that name, whoever it is who needs it? `handle` has its slash. */
+bool forward_may_ask(struct exchange *x, struct bytes handle);
 
 /* --- the node's and the worker's ----------------------------------------------------------------
  */

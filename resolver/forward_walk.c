@@ -11,6 +11,7 @@
 #include "resolver/cache.h"
 #include "resolver/forward_parts.h"
 #include "resolver/lookup.h"
+#include "resolver/refer.h"
 #include "resolver/upward.h"
 #include "resolver/worker.h"
 
@@ -428,38 +429,6 @@ static void ask_upward(struct forward_job *job)
     ask_service(job);
 }
 
-/* What is homed here is not asked for anywhere. true: that was the end. */
-static bool answer_here(struct forward_job *job)
-{
-    struct exchange_scope scope;
-    struct lookup found;
-    struct worker *worker = job->forward->worker;
-    if (!worker_begin(worker, &scope)) {
-        fail(job, STATUS_SERVER_BUSY);
-        return true;
-    }
-    enum status status = lookup_record(scope.snapshot, forward_job_name(job), &found);
-    struct bytes kept =
-        status == STATUS_OK ? arena_copy(job->arena, found.record.values) : BYTES_NONE;
-    worker_rest(worker);
-    if (status == STATUS_NOT_RESPONSIBLE) {
-        return false;
-    }
-    job->is_ours = true;
-    struct value *values = NULL;
-    size_t count = 0;
-    struct wire_reader r = wire_read(kept);
-    if (status == STATUS_OK) {
-        status = value_list_decode(&r, job->arena, &values, &count);
-    }
-    if (status == STATUS_OK) {
-        finish_with(job, values, count);
-    } else {
-        fail(job, status);
-    }
-    return true;
-}
-
 /* true: that was the end. */
 static bool answer_from_memory(struct forward_job *job)
 {
@@ -474,6 +443,56 @@ static bool answer_from_memory(struct forward_job *job)
         return false;
     }
     forward_finish(job, status, values);
+    return true;
+}
+
+/* What the store says about the job's name, in the job's arena; `out_keepers` where the record of
+ * a prefix is not here, but one of ours says who keeps it. NOT_RESPONSIBLE: nothing. */
+static enum status read_here(struct forward_job *job, struct bytes *out_values,
+                             struct bytes *out_keepers)
+{
+    struct exchange_scope scope;
+    struct lookup found;
+    struct worker *worker = job->forward->worker;
+    struct bytes name = forward_job_name(job);
+    if (!worker_begin(worker, &scope)) {
+        return STATUS_SERVER_BUSY;
+    }
+    enum status status = lookup_record(scope.snapshot, name, &found);
+    if (status == STATUS_OK) {
+        *out_values = arena_copy(job->arena, found.record.values);
+    } else if (status == STATUS_HANDLE_NOT_FOUND && handle_is_prefix_record(name)) {
+        enum status kept = refer_keeper(scope.snapshot, job->arena, name, out_keepers);
+        status = kept == STATUS_OK ? status : kept;
+    }
+    worker_rest(worker);
+    return status;
+}
+
+/* What is homed here is not asked for anywhere, but for prefixes that ours say others keep. true:
+ * the job goes on, or has ended. */
+static bool answer_here(struct forward_job *job)
+{
+    struct bytes kept = BYTES_NONE;
+    struct bytes keepers = BYTES_NONE;
+    enum status status = read_here(job, &kept, &keepers);
+    if (status == STATUS_NOT_RESPONSIBLE) {
+        return false;
+    }
+    struct value *values = NULL;
+    size_t count = 0;
+    struct wire_reader r = wire_read(keepers.len > 0 ? keepers : kept);
+    if (status == STATUS_OK || keepers.len > 0) {
+        status = value_list_decode(&r, job->arena, &values, &count);
+    }
+    job->is_ours = keepers.len == 0;
+    if (status != STATUS_OK) {
+        fail(job, status);
+    } else if (job->is_ours) {
+        finish_with(job, values, count);
+    } else if (!answer_from_memory(job) && !use_values(job, values, count, SERVICE_OF_PREFIXES)) {
+        fail(job, STATUS_ERROR);
+    }
     return true;
 }
 

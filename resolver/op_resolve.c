@@ -121,16 +121,18 @@ static enum status judge_reader(struct auth *auth, const void *subject)
     return auth_record(auth, subject, AUTH_READ_VALUE);
 }
 
-/* One who logged in, and whose client knows no PO, asks for what is open to all. */
-static bool reads_as_stranger(struct exchange *x, const struct lookup *found)
+/* One who logged in, and whose client knows no PO, asks for what is open to all: INVALID_ADMIN.
+ * PENDING: whether he may read the rest is being asked for. OK: anything else. */
+static enum status judge_stranger(struct exchange *x, const struct lookup *found)
 {
     struct auth auth;
     const struct identity *who = exchange_identity(x);
     if (who == NULL || who->source != IDENTITY_LOGIN || !exchange_is_national(x)) {
-        return false;
+        return STATUS_OK;
     }
-    auth_begin(&auth, x, who);
-    return judge_reader(&auth, found) == STATUS_INVALID_ADMIN;
+    auth_begin_asking(&auth, x, who);
+    enum status status = judge_reader(&auth, found);
+    return status == STATUS_INVALID_ADMIN || status == STATUS_PENDING ? status : STATUS_OK;
 }
 
 /* Everything that was asked for, for those who may read it. */
@@ -160,8 +162,11 @@ static enum status answer_selected(struct exchange *x, const struct selection *s
         return refuse_damaged(x);
     }
     bool may_all_leave = seen.visible == seen.selected;
-    if (!may_all_leave && !wants_public_only(x) && !reads_as_stranger(x, found)) {
-        return answer_entitled(x, selection, found, &seen);
+    if (!may_all_leave && !wants_public_only(x)) {
+        enum status status = judge_stranger(x, found);
+        if (status != STATUS_INVALID_ADMIN) {
+            return status == STATUS_PENDING ? status : answer_entitled(x, selection, found, &seen);
+        }
     }
     if (seen.visible == 0) {
         return exchange_refuse(x, STATUS_VALUES_NOT_FOUND, "");
@@ -238,22 +243,24 @@ static enum status select_values(struct exchange *x, const struct body_resolutio
     return selection_init(out_selection, asked, x->scope->arena, key);
 }
 
-/* 302 or 303 with the values that tell the service (§5.6). */
-static enum status answer_referral(struct exchange *x, enum status referral, struct bytes values)
+/* 302 or 303 with the values that tell the service, or the handle that has them (§5.6). */
+static enum status answer_referral(struct exchange *x, enum status referral, struct bytes handle,
+                                   struct bytes values)
 {
     struct message_marks marks = exchange_open(x, referral);
-    wire_put_bytes(&x->reply, BYTES_NONE);
+    wire_put_bytes(&x->reply, values.len == 0 ? handle : BYTES_NONE);
     wire_put_raw(&x->reply, values);
     return exchange_close(x, marks);
 }
 
-/* A derived prefix may be kept by whom the one above it names. */
-static enum status refuse_absent(struct exchange *x, struct bytes handle)
+/* To the record of the name's prefix, which is not here. */
+static enum status answer_referral_to_prefix(struct exchange *x, struct bytes name)
 {
-    struct bytes values = BYTES_NONE;
-    enum status status = refer_prefix(x, handle, &values);
-    return status == STATUS_PREFIX_REFERRAL ? answer_referral(x, status, values)
-                                            : exchange_refuse(x, status, "");
+    uint8_t room[HANDLE_EXPANDED_MAX];
+    struct bytes handle = BYTES_NONE;
+    enum status status = handle_expand(handle_prefix(name), room, &handle);
+    return status == STATUS_OK ? answer_referral(x, STATUS_SERVICE_REFERRAL, handle, BYTES_NONE)
+                               : exchange_refuse(x, status, "");
 }
 
 /* A name that has no home here, for those it is resolved for. What is answered is another node's:
@@ -268,7 +275,8 @@ static enum status resolve_elsewhere(struct exchange *x, const struct body_resol
         return status;
     }
     if (status == STATUS_SERVICE_REFERRAL) {
-        return answer_referral(x, status, values);
+        return values.len == 0 ? answer_referral_to_prefix(x, asked->handle)
+                               : answer_referral(x, status, BYTES_NONE, values);
     }
     if (status == STATUS_OK) {
         status = select_values(x, asked, &selection);
@@ -284,6 +292,22 @@ static enum status resolve_elsewhere(struct exchange *x, const struct body_resol
     }
     return seen.visible == 0 ? exchange_refuse(x, STATUS_VALUES_NOT_FOUND, "")
                              : answer_visible(x, asked->handle, values, &seen);
+}
+
+/* A derived prefix may be kept by whom the one above it names. */
+static enum status refuse_absent(struct exchange *x, const struct body_resolution *asked,
+                                 struct bytes handle)
+{
+    struct bytes values = BYTES_NONE;
+    enum status status = refer_prefix(x, handle, &values);
+    switch (status) {
+    case STATUS_PREFIX_REFERRAL:
+        return answer_referral(x, status, BYTES_NONE, values);
+    case STATUS_NOT_RESPONSIBLE:
+        return resolve_elsewhere(x, asked);
+    default:
+        return refuse_lookup(x, status);
+    }
 }
 
 enum status op_resolve(struct exchange *x)
@@ -305,7 +329,7 @@ enum status op_resolve(struct exchange *x)
                                            : resolve_elsewhere(x, &asked);
     }
     if (status == STATUS_HANDLE_NOT_FOUND) {
-        return refuse_absent(x, found.handle);
+        return refuse_absent(x, &asked, found.handle);
     }
     if (status != STATUS_OK) {
         return refuse_lookup(x, status);

@@ -49,14 +49,14 @@ bool refer_tells_other(const struct exchange *x, struct bytes stored)
 }
 
 /* Those values, encoded; none when there are none. */
-static struct bytes pick(const struct exchange *x, struct bytes stored,
+static struct bytes pick(struct arena *arena, struct bytes stored,
                          bool (*is_wanted)(const struct value *value))
 {
     struct value *values = NULL;
     size_t count = 0;
     size_t kept = 0;
     struct wire_reader r = wire_read(stored);
-    if (value_list_decode(&r, x->scope->arena, &values, &count) != STATUS_OK) {
+    if (value_list_decode(&r, arena, &values, &count) != STATUS_OK) {
         return BYTES_NONE;
     }
     for (size_t i = 0; i < count; i++) {
@@ -65,7 +65,7 @@ static struct bytes pick(const struct exchange *x, struct bytes stored,
         }
     }
     size_t size = value_list_encoded_len(values, kept);
-    uint8_t *room = kept == 0 ? NULL : arena_alloc(x->scope->arena, size);
+    uint8_t *room = kept == 0 ? NULL : arena_alloc(arena, size);
     if (room == NULL) {
         return BYTES_NONE;
     }
@@ -74,14 +74,15 @@ static struct bytes pick(const struct exchange *x, struct bytes stored,
     return wire_wrote(&w);
 }
 
-static bool wants_none(const struct exchange *x)
+bool refer_is_unwanted(const struct exchange *x)
 {
     return (x->message.header.flags & MESSAGE_DO_NOT_REFER) != 0;
 }
 
 enum status refer_service(const struct exchange *x, struct bytes stored, struct bytes *out_values)
 {
-    struct bytes values = wants_none(x) ? BYTES_NONE : pick(x, stored, tells_service);
+    struct bytes values =
+        refer_is_unwanted(x) ? BYTES_NONE : pick(x->scope->arena, stored, tells_service);
     if (values.len == 0) {
         return STATUS_NOT_RESPONSIBLE;
     }
@@ -89,23 +90,46 @@ enum status refer_service(const struct exchange *x, struct bytes stored, struct 
     return STATUS_SERVICE_REFERRAL;
 }
 
-enum status refer_prefix(const struct exchange *x, struct bytes handle, struct bytes *out_values)
+bool refer_is_understood(const struct exchange *x)
 {
-    if (wants_none(x) || !handle_is_prefix_record(handle) ||
-        message_version_compare(x->answer_envelope.version, REFERRALS_SINCE) < 0) {
+    return message_version_compare(x->answer_envelope.version, REFERRALS_SINCE) >= 0;
+}
+
+enum status refer_keeper(struct snapshot *snapshot, struct arena *arena, struct bytes handle,
+                         struct bytes *out_values)
+{
+    struct lookup found;
+    enum status status = STATUS_HANDLE_NOT_FOUND;
+    struct bytes above = handle_governing_prefix(handle);
+    do {
+        above = handle_parent_prefix(above);
+        status = above.len == 0 ? STATUS_HANDLE_NOT_FOUND : lookup_record(snapshot, above, &found);
+    } while (above.len > 0 &&
+             (status == STATUS_HANDLE_NOT_FOUND || status == STATUS_NOT_RESPONSIBLE));
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct bytes values = pick(arena, found.record.values, tells_keeper);
+    if (values.len == 0) {
         return STATUS_HANDLE_NOT_FOUND;
     }
-    struct bytes above = handle_parent_prefix(handle_governing_prefix(handle));
-    for (; above.len > 0; above = handle_parent_prefix(above)) {
-        struct lookup found;
-        if (lookup_record(x->scope->snapshot, above, &found) != STATUS_OK) {
-            continue;
-        }
-        struct bytes values = pick(x, found.record.values, tells_keeper);
-        if (values.len > 0) {
-            *out_values = values;
-            return STATUS_PREFIX_REFERRAL;
-        }
+    *out_values = values;
+    return STATUS_OK;
+}
+
+enum status refer_prefix(const struct exchange *x, struct bytes handle, struct bytes *out_values)
+{
+    struct bytes values = BYTES_NONE;
+    if (refer_is_unwanted(x) || !handle_is_prefix_record(handle)) {
+        return STATUS_HANDLE_NOT_FOUND;
     }
-    return STATUS_HANDLE_NOT_FOUND;
+    enum status status = refer_keeper(x->scope->snapshot, x->scope->arena, handle, &values);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (!refer_is_understood(x)) {
+        return STATUS_NOT_RESPONSIBLE;
+    }
+    *out_values = values;
+    return STATUS_PREFIX_REFERRAL;
 }

@@ -16,7 +16,18 @@ bool refer_tells_other(const struct exchange *x, struct bytes stored);
  * SERVICE_REFERRAL; NOT_RESPONSIBLE: there are none, or the caller wants no referral. */
 enum status refer_service(const struct exchange *x, struct bytes stored, struct bytes *out_values);
 
-/* `handle` is a record 0.NA/... that is not here. PREFIX_REFERRAL: `out_values` are those of the
- * nearest prefix above it that has some. HANDLE_NOT_FOUND: none has, or the caller does not know or
- * want such referrals. */
+/* Says the caller that he follows none? */
+bool refer_is_unwanted(const struct exchange *x);
+
+/* Does the caller know what a prefix referral is (§3.2)? */
+bool refer_is_understood(const struct exchange *x);
+
+/* Who keeps the record `handle`, 0.NA/..., which is not here: the nearest prefix record above it
+ * that is here decides. OK: `out_values` are those that tell who, in the arena; HANDLE_NOT_FOUND:
+ * it would be kept here, too; CORRUPT. */
+enum status refer_keeper(struct snapshot *snapshot, struct arena *arena, struct bytes handle,
+                         struct bytes *out_values);
+
+/* The same for an answer 303. PREFIX_REFERRAL; HANDLE_NOT_FOUND, also when the caller wants no
+ * referral; NOT_RESPONSIBLE: somebody keeps it, but the caller does not know such referrals. */
 enum status refer_prefix(const struct exchange *x, struct bytes handle, struct bytes *out_values);

@@ -417,3 +417,44 @@ static inline unsigned upstream_questions_of(const struct upstream_scene *up, si
 {
     return up->peers[peer].questions;
 }
+
+/* --- asking the node ----------------------------------------------------------------------------
+ */
+
+/* Sends what `scene_request` made; the code once `wait_ms` have passed, 0: none yet. */
+static inline uint32_t upstream_ask_packet(struct upstream_scene *up, struct bytes packet,
+                                           int64_t wait_ms)
+{
+    struct scene *scene = up->scene;
+    struct scene_tcp *tcp = scene_tcp_open(scene);
+    assert_int_equal(scene_tcp_send(tcp, packet), packet.len);
+    fake_world_run(scene->world);
+    fake_world_advance(scene->world, wait_ms);
+    struct bytes answer = scene_tcp_next(tcp);
+    uint32_t code = answer.len == 0 ? 0 : scene_code(answer, 5);
+    scene_tcp_close(tcp);
+    fake_world_run(scene->world);
+    return code;
+}
+
+static inline uint32_t upstream_ask_count(struct upstream_scene *up, const char *handle,
+                                          uint8_t count, int64_t wait_ms)
+{
+    struct bytes packet = scene_request(up->scene, handle, 0, 5);
+    up->scene->store.request[MESSAGE_ENVELOPE_LEN + 14] = count;
+    return upstream_ask_packet(up, packet, wait_ms);
+}
+
+static inline uint32_t upstream_ask_flags(struct upstream_scene *up, const char *handle,
+                                          uint32_t more, int64_t wait_ms)
+{
+    struct bytes packet = scene_request(up->scene, handle, 0, 5);
+    uint32_t flags = MESSAGE_RECURSIVE | MESSAGE_PUBLIC_ONLY;
+    wire_store_u32(up->scene->store.request + MESSAGE_ENVELOPE_LEN + 8, flags | more);
+    return upstream_ask_packet(up, packet, wait_ms);
+}
+
+static inline uint32_t upstream_ask(struct upstream_scene *up, const char *handle, int64_t wait_ms)
+{
+    return upstream_ask_count(up, handle, 0, wait_ms);
+}

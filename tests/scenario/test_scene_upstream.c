@@ -22,47 +22,10 @@ static int open_cached(void **state)
     return upstream_open_all(state, UPSTREAM_YAML, true);
 }
 
-/* Sends what `scene_request` made; the code once `wait_ms` have passed, 0: none yet. */
-static uint32_t ask_packet(struct upstream_scene *up, struct bytes packet, int64_t wait_ms)
-{
-    struct scene *scene = up->scene;
-    struct scene_tcp *tcp = scene_tcp_open(scene);
-    assert_int_equal(scene_tcp_send(tcp, packet), packet.len);
-    fake_world_run(scene->world);
-    fake_world_advance(scene->world, wait_ms);
-    struct bytes answer = scene_tcp_next(tcp);
-    uint32_t code = answer.len == 0 ? 0 : scene_code(answer, 5);
-    scene_tcp_close(tcp);
-    fake_world_run(scene->world);
-    return code;
-}
-
-static uint32_t ask_count(struct upstream_scene *up, const char *handle, uint8_t count,
-                          int64_t wait_ms)
-{
-    struct bytes packet = scene_request(up->scene, handle, 0, 5);
-    up->scene->store.request[MESSAGE_ENVELOPE_LEN + 14] = count;
-    return ask_packet(up, packet, wait_ms);
-}
-
-static uint32_t ask_flags(struct upstream_scene *up, const char *handle, uint32_t more,
-                          int64_t wait_ms)
-{
-    struct bytes packet = scene_request(up->scene, handle, 0, 5);
-    uint32_t flags = MESSAGE_RECURSIVE | MESSAGE_PUBLIC_ONLY;
-    wire_store_u32(up->scene->store.request + MESSAGE_ENVELOPE_LEN + 8, flags | more);
-    return ask_packet(up, packet, wait_ms);
-}
-
-static uint32_t ask(struct upstream_scene *up, const char *handle, int64_t wait_ms)
-{
-    return ask_count(up, handle, 0, wait_ms);
-}
-
 static void name_of_another_node_is_found_through_its_prefix(void **state)
 {
     struct upstream_scene *up = *state;
-    assert_int_equal(ask(up, NAME, 0), 1);
+    assert_int_equal(upstream_ask(up, NAME, 0), 1);
     assert_int_equal(upstream_questions_of(up, TOP), 1);
     assert_int_equal(upstream_questions_of(up, FIRST) + upstream_questions_of(up, SECOND), 1);
     assert_int_equal(up->peers[TOP].last_count, 2);
@@ -73,7 +36,7 @@ static void name_of_another_node_is_found_through_its_prefix(void **state)
 
 static void name_that_is_not_there_is_not_found(void **state)
 {
-    assert_int_equal(ask(*state, "88.2/0", 0), 100);
+    assert_int_equal(upstream_ask(*state, "88.2/0", 0), 100);
 }
 
 static void values_not_for_all_are_not_relayed(void **state)
@@ -98,51 +61,51 @@ static void lost_datagrams_are_sent_again(void **state)
     struct upstream_scene *up = *state;
     const enum fake_fate fates[] = {FAKE_LOSE};
     fake_world_fates(up->scene->world, fates, 1);
-    assert_int_equal(ask(up, NAME, 2000), 1);
+    assert_int_equal(upstream_ask(up, NAME, 2000), 1);
 }
 
 static void server_that_is_silent_over_udp_is_asked_over_tcp(void **state)
 {
     struct upstream_scene *up = *state;
     up->peers[TOP].mode = PEER_DEAD_UDP;
-    assert_int_equal(ask(up, NAME, 3000), 1);
+    assert_int_equal(upstream_ask(up, NAME, 3000), 1);
 }
 
 static void mirror_answers_while_the_primary_is_silent(void **state)
 {
     struct upstream_scene *up = *state;
     up->peers[FIRST].mode = PEER_MUTE;
-    assert_int_equal(ask(up, NAME, 2000), 1);
+    assert_int_equal(upstream_ask(up, NAME, 2000), 1);
     up->peers[FIRST].mode = PEER_ANSWERS;
     up->peers[SECOND].mode = PEER_MUTE;
-    assert_int_equal(ask(up, "88.22/x", 2000), 1);
+    assert_int_equal(upstream_ask(up, "88.22/x", 2000), 1);
 }
 
 static void mirror_answers_while_the_primary_is_busy(void **state)
 {
     struct upstream_scene *up = *state;
     up->peers[FIRST].mode = PEER_BUSY;
-    assert_int_equal(ask(up, NAME, 100), 1);
+    assert_int_equal(upstream_ask(up, NAME, 100), 1);
     up->peers[SECOND].mode = PEER_BUSY;
-    assert_int_equal(ask(up, "88.22/x", 1000), 3);
+    assert_int_equal(upstream_ask(up, "88.22/x", 1000), 3);
 }
 
 static void budget_ends_what_nobody_answers(void **state)
 {
     struct upstream_scene *up = *state;
     up->peers[TOP].mode = PEER_MUTE;
-    assert_int_equal(ask(up, NAME, 3800), 0);
+    assert_int_equal(upstream_ask(up, NAME, 3800), 0);
     fake_world_advance(up->scene->world, 1000);
     up->peers[TOP].mode = PEER_ANSWERS;
     fake_world_advance(up->scene->world, 5000);
-    assert_int_equal(ask(up, NAME, 4500), 1);
+    assert_int_equal(upstream_ask(up, NAME, 4500), 1);
     assert_int_equal(scene_count(up->scene, METRIC_upstream_under_way), 0);
 }
 
 static void believes_nothing(struct upstream_scene *up, enum peer_mode mode)
 {
     up->peers[TOP].mode = mode;
-    assert_int_equal(ask(up, NAME, 4500), 3);
+    assert_int_equal(upstream_ask(up, NAME, 4500), 3);
     assert_int_equal(upstream_questions_of(up, FIRST) + upstream_questions_of(up, SECOND), 0);
     assert_true(scene_count(up->scene, METRIC_upstream_discarded) > 0);
 }
@@ -161,7 +124,7 @@ static void answers_from_elsewhere_over_udp_are_passed_over(void **state)
 {
     struct upstream_scene *up = *state;
     up->peers[TOP].mode = PEER_WRONG_SOURCE;
-    assert_int_equal(ask(up, NAME, 4500), 1); /* over TCP */
+    assert_int_equal(upstream_ask(up, NAME, 4500), 1); /* over TCP */
     assert_true(scene_count(up->scene, METRIC_upstream_discarded) > 0);
 }
 
@@ -170,7 +133,7 @@ static void answer_about_another_name_is_an_error(void **state)
     struct upstream_scene *up = *state;
     up->peers[FIRST].mode = PEER_WRONG_NAME;
     up->peers[SECOND].mode = PEER_WRONG_NAME;
-    assert_int_equal(ask(up, NAME, 4500), 2);
+    assert_int_equal(upstream_ask(up, NAME, 4500), 2);
 }
 
 static void forged_answer_does_not_end_the_waiting(void **state)
@@ -208,7 +171,7 @@ static void ids_do_not_tell_the_next_one(void **state)
     for (size_t i = 0; i < 8; i++) {
         char name[32];
         (void)snprintf(name, sizeof(name), "0.NA/88.2%zu", i);
-        assert_int_equal(ask(up, name, 0), 1);
+        assert_int_equal(upstream_ask(up, name, 0), 1);
         ids[i] = up->peers[TOP].last_id;
         for (size_t j = 0; j < i; j++) {
             assert_int_not_equal(ids[i] - ids[j], i - j);
@@ -221,7 +184,7 @@ static void unsigned_answers_are_not_believed_where_a_key_is_told(void **state)
     struct upstream_scene *up = *state;
     up->has_key = true;
     up->peers[SECOND].mode = PEER_MUTE; /* whose site tells none */
-    assert_int_equal(ask(up, NAME, 4500), 3);
+    assert_int_equal(upstream_ask(up, NAME, 4500), 3);
     assert_true(upstream_questions_of(up, FIRST) > 0);
     assert_int_not_equal(up->peers[FIRST].last_flags & MESSAGE_CERTIFIED, 0);
 }
@@ -233,7 +196,7 @@ static void right_signatures_are_believed(void **state)
     up->signer = EVP_RSA_gen(2048);
     assert_non_null(up->signer);
     up->peers[SECOND].mode = PEER_MUTE;
-    assert_int_equal(ask(up, NAME, 100), 1);
+    assert_int_equal(upstream_ask(up, NAME, 100), 1);
     assert_int_equal(scene_count(up->scene, METRIC_upstream_discarded), 0);
 }
 
@@ -244,7 +207,7 @@ static void referral_to_itself_ends(void **state)
     struct upstream_scene *up = *state;
     up->peers[FIRST].mode = PEER_REFERS_TO_ITSELF;
     up->peers[SECOND].mode = PEER_REFERS_TO_ITSELF;
-    assert_int_equal(ask(up, NAME, 4500), 6);
+    assert_int_equal(upstream_ask(up, NAME, 4500), 6);
     assert_true(upstream_questions_of(up, FIRST) <= FORWARD_COUNT_MAX);
 }
 
@@ -253,7 +216,7 @@ static void referrals_to_ever_new_names_end(void **state)
     struct upstream_scene *up = *state;
     up->peers[FIRST].mode = PEER_TELLS_OTHERS;
     up->peers[SECOND].mode = PEER_TELLS_OTHERS;
-    assert_int_equal(ask(up, NAME, 4500), 6);
+    assert_int_equal(upstream_ask(up, NAME, 4500), 6);
     unsigned all = upstream_questions_of(up, TOP) + upstream_questions_of(up, FIRST) +
                    upstream_questions_of(up, SECOND);
     assert_true(all <= 4 * FORWARD_COUNT_MAX);
@@ -261,15 +224,15 @@ static void referrals_to_ever_new_names_end(void **state)
 
 static void service_handle_that_needs_itself_ends(void **state)
 {
-    assert_int_equal(ask(*state, "88.3/x", 4500), 6);
+    assert_int_equal(upstream_ask(*state, "88.3/x", 4500), 6);
 }
 
 static void high_recursion_count_is_refused_before_anything_is_asked(void **state)
 {
     struct upstream_scene *up = *state;
-    assert_int_equal(ask_count(up, NAME, 10, 0), 6);
-    assert_int_equal(ask_count(up, NAME, 200, 0), 6);
-    assert_int_equal(ask_count(up, "88.1000/a", 200, 0), 1);
+    assert_int_equal(upstream_ask_count(up, NAME, 10, 0), 6);
+    assert_int_equal(upstream_ask_count(up, NAME, 200, 0), 6);
+    assert_int_equal(upstream_ask_count(up, "88.1000/a", 200, 0), 1);
     assert_int_equal(upstream_questions_of(up, TOP), 0);
 }
 
@@ -278,7 +241,7 @@ static void site_that_says_it_is_not_responsible_is_looked_up_once_more(void **s
     struct upstream_scene *up = *state;
     up->peers[FIRST].mode = PEER_NOT_RESPONSIBLE;
     up->peers[SECOND].mode = PEER_NOT_RESPONSIBLE;
-    assert_int_equal(ask(up, NAME, 4500), 2);
+    assert_int_equal(upstream_ask(up, NAME, 4500), 2);
     assert_int_equal(upstream_questions_of(up, TOP), 2);
     assert_int_not_equal(up->peers[TOP].last_flags & (uint32_t)MESSAGE_AUTHORITATIVE, 0);
 }
@@ -288,10 +251,10 @@ static void site_that_says_it_is_not_responsible_is_looked_up_once_more(void **s
 static void own_and_refused_prefixes_are_never_asked_about(void **state)
 {
     struct upstream_scene *up = *state;
-    assert_int_equal(ask(up, "88.1.9/x", 0), 301);
-    assert_int_equal(ask(up, "0.NA/88.1.9", 0), 301);
-    assert_int_equal(ask(up, "88.66/x", 0), 301);
-    assert_int_equal(ask(up, "88.66.1/x", 0), 301);
+    assert_int_equal(upstream_ask(up, "88.1.9/x", 0), 301);
+    assert_int_equal(upstream_ask(up, "0.NA/88.1.9", 0), 301);
+    assert_int_equal(upstream_ask(up, "88.66/x", 0), 301);
+    assert_int_equal(upstream_ask(up, "88.66.1/x", 0), 301);
     assert_int_equal(upstream_questions_of(up, TOP), 0);
 }
 
@@ -299,7 +262,7 @@ static void strangers_are_not_served(void **state)
 {
     struct upstream_scene *up = *state;
     up->upward->network_count = 0;
-    assert_int_equal(ask(up, NAME, 0), 301);
+    assert_int_equal(upstream_ask(up, NAME, 0), 301);
     assert_int_equal(upstream_questions_of(up, TOP), 0);
     assert_int_equal(scene_count(up->scene, METRIC_upstream_refused), 1);
 }
@@ -328,7 +291,7 @@ static void dead_top_node_is_not_hammered_and_is_found_again(void **state)
     assert_int_equal(scene_count(scene, METRIC_parked), 0);
     up->peers[TOP].mode = PEER_ANSWERS;
     fake_world_advance(scene->world, 40000);
-    assert_int_equal(ask(up, NAME, 1000), 1);
+    assert_int_equal(upstream_ask(up, NAME, 1000), 1);
 }
 
 /* --- the cache ----------------------------------------------------------------------------------
@@ -343,53 +306,53 @@ static unsigned asked_in_all(const struct upstream_scene *up)
 static void known_names_are_not_asked_for_again(void **state)
 {
     struct upstream_scene *up = *state;
-    assert_int_equal(ask(up, NAME, 1000), 1);
+    assert_int_equal(upstream_ask(up, NAME, 1000), 1);
     cache_settle(up->cache); /* its thread knows no fake clock */
-    assert_int_equal(ask(up, "88.2/0", 1000), 100);
+    assert_int_equal(upstream_ask(up, "88.2/0", 1000), 100);
     cache_settle(up->cache);
     unsigned before = asked_in_all(up);
     assert_int_equal(before, 3);
-    assert_int_equal(ask(up, NAME, 1000), 1);
-    assert_int_equal(ask(up, "88.2/0", 1000), 100);
+    assert_int_equal(upstream_ask(up, NAME, 1000), 1);
+    assert_int_equal(upstream_ask(up, "88.2/0", 1000), 100);
     assert_int_equal(asked_in_all(up), before);
-    assert_int_equal(ask_flags(up, NAME, (uint32_t)MESSAGE_AUTHORITATIVE, 1000), 1);
+    assert_int_equal(upstream_ask_flags(up, NAME, (uint32_t)MESSAGE_AUTHORITATIVE, 1000), 1);
     assert_int_equal(asked_in_all(up), before + 1);
 }
 
 static void answers_grow_old_and_are_asked_for_again(void **state)
 {
     struct upstream_scene *up = *state;
-    assert_int_equal(ask(up, NAME, 0), 1);
-    assert_int_equal(ask(up, "88.2/0", 0), 100);
+    assert_int_equal(upstream_ask(up, NAME, 0), 1);
+    assert_int_equal(upstream_ask(up, "88.2/0", 0), 100);
     cache_settle(up->cache);
     unsigned before = asked_in_all(up);
     fake_world_advance(up->scene->world, 61 * 1000);
-    assert_int_equal(ask(up, NAME, 0), 1);
+    assert_int_equal(upstream_ask(up, NAME, 0), 1);
     assert_int_equal(asked_in_all(up), before);
-    assert_int_equal(ask(up, "88.2/0", 0), 100);
+    assert_int_equal(upstream_ask(up, "88.2/0", 0), 100);
     assert_int_equal(asked_in_all(up), before + 1);
     cache_settle(up->cache);
     fake_world_advance(up->scene->world, 86400 * 1000);
-    assert_int_equal(ask(up, NAME, 0), 1);
+    assert_int_equal(upstream_ask(up, NAME, 0), 1);
     assert_int_equal(asked_in_all(up), before + 3);
 }
 
 static void dead_services_leave_what_was_known_before(void **state)
 {
     struct upstream_scene *up = *state;
-    assert_int_equal(ask(up, NAME, 0), 1);
+    assert_int_equal(upstream_ask(up, NAME, 0), 1);
     cache_settle(up->cache);
     fake_world_advance(up->scene->world, 86401 * 1000);
     for (size_t i = 0; i < PEERS; i++) {
         up->peers[i].mode = PEER_MUTE;
     }
-    assert_int_equal(ask(up, NAME, 4500), 1);
+    assert_int_equal(upstream_ask(up, NAME, 4500), 1);
     assert_true(scene_count(up->scene, METRIC_cache_stale) > 0);
     int64_t stale = scene_count(up->scene, METRIC_cache_stale);
-    assert_int_equal(ask(up, "88.2/new", 9000), 3);
+    assert_int_equal(upstream_ask(up, "88.2/new", 9000), 3);
     cache_settle(up->cache);
     for (unsigned minute = 0; minute < 60; minute++) {
-        assert_int_equal(ask(up, NAME, 60 * 1000), 1);
+        assert_int_equal(upstream_ask(up, NAME, 60 * 1000), 1);
     }
     assert_true(scene_count(up->scene, METRIC_cache_stale) > stale);
     for (size_t i = 0; i < PEERS; i++) {
@@ -397,20 +360,20 @@ static void dead_services_leave_what_was_known_before(void **state)
     }
     fake_world_advance(up->scene->world, 60 * 1000);
     stale = scene_count(up->scene, METRIC_cache_stale);
-    assert_int_equal(ask(up, NAME, 1000), 1);
-    assert_int_equal(ask(up, "88.2/new", 1000), 1);
+    assert_int_equal(upstream_ask(up, NAME, 1000), 1);
+    assert_int_equal(upstream_ask(up, "88.2/new", 1000), 1);
     assert_int_equal(scene_count(up->scene, METRIC_cache_stale), stale);
 }
 
 static void what_was_just_answered_is_known_without_a_cache(void **state)
 {
     struct upstream_scene *up = *state;
-    assert_int_equal(ask(up, NAME, 100), 1);
+    assert_int_equal(upstream_ask(up, NAME, 100), 1);
     unsigned before = asked_in_all(up);
-    assert_int_equal(ask(up, NAME, 100), 1);
+    assert_int_equal(upstream_ask(up, NAME, 100), 1);
     assert_int_equal(asked_in_all(up), before);
     fake_world_advance(up->scene->world, 300);
-    assert_int_equal(ask(up, NAME, 100), 1);
+    assert_int_equal(upstream_ask(up, NAME, 100), 1);
     assert_int_equal(asked_in_all(up), before + 2);
 }
 

@@ -48,6 +48,7 @@ class Nodes:
         for node, handle in ((self.second, "88.700/part"), (self.enterprise, "88.608.9/part"),
                              (self.enterprise, "88.700.5/part"), (self.enterprise, "86.1/part"),
                              (self.enterprise, "88.900.1/part"),
+                             (self.enterprise, "88.608.9/walk"),
                              (self.first, "88.608/own")):
             put(node, handle, {"index": 1, "type": "URL", "data": "https://example.cn/" + handle},
                 {"index": 2, "type": "DESC", "data": "of " + handle})
@@ -103,6 +104,17 @@ class Standing(unittest.TestCase):
                 assert_resolves(self, self.first.resolve_udp(handle), handle)
                 assert_resolves(self, self.first.resolve_tcp(handle), handle)
 
+    def test_the_walk_goes_down_from_the_top_to_the_enterprise(self):
+        """The second node asks the Wuhan node, which knows the first node alone, which knows the
+        enterprise's; nobody asks for anybody else."""
+        before = {node: metric(node, "requests") for node in self.nodes.all}
+        assert_resolves(self, self.nodes.second.resolve_tcp("88.608.9/walk"), "88.608.9/walk")
+        asked = {node: metric(node, "requests") - before[node] for node in self.nodes.all}
+        self.assertEqual(asked[self.nodes.root], 0)
+        self.assertEqual(asked[self.wuhan], 2)  # 0.NA/88.608.9, then 0.NA/88.608
+        self.assertEqual(asked[self.first], 1)  # 0.NA/88.608.9
+        self.assertEqual(asked[self.nodes.enterprise], 1)
+
     def test_what_is_relayed_has_no_authority_of_ours(self):
         own = self.first.resolve_tcp("88.608/own")
         other = self.first.resolve_tcp("88.700/part")
@@ -130,7 +142,9 @@ class Standing(unittest.TestCase):
     def test_prefixes_kept_elsewhere_are_referred_to(self):
         self.assertEqual(self.wuhan.resolve_tcp("0.NA/88.900.1").code, 303)
         self.assertEqual(self.wuhan.resolve_tcp("0.NA/88.901.1").code, 100)
-        self.assertEqual(self.wuhan.resolve_tcp("0.NA/88.900.1", suggested=(2, 9)).code, 100)
+        older = self.wuhan.resolve_tcp("0.NA/88.900.1", suggested=(2, 9))
+        self.assertEqual(older.code, 1)  # resolved on behalf of who knows no such referral
+        self.assertEqual(older.flags & AUTHORITATIVE, 0)
         request = wire.request(wire.resolution_body("0.NA/88.900.1"),
                                flags=RECURSIVE | PUBLIC | NO_REFERRAL)
         self.assertEqual(wire.Message(wire.ask_tcp(self.wuhan.address, request)[0]).code, 100)
