@@ -395,17 +395,27 @@ static bool is_too_deep(struct bytes text)
     return false;
 }
 
+json_t *record_json_load(struct bytes text, struct fault *fault)
+{
+    if (is_too_deep(text)) {
+        (void)fault_set(fault, STATUS_BAD_SYNTAX, "nested deeper than %d", DEPTH_MAX);
+        return NULL;
+    }
+    json_error_t error;
+    json_t *document = json_loadb((const char *)text.data, text.len,
+                                  JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    if (document == NULL) {
+        (void)fault_set(fault, STATUS_BAD_SYNTAX, "column %d: %s", error.column, error.text);
+    }
+    return document;
+}
+
 enum status record_json_parse(struct bytes text, struct arena *arena, uint32_t now_s,
                               struct record *out_record, struct fault *fault)
 {
-    if (is_too_deep(text)) {
-        return fault_set(fault, STATUS_BAD_SYNTAX, "nested deeper than %d", DEPTH_MAX);
-    }
-    json_error_t error;
-    json_t *object = json_loadb((const char *)text.data, text.len,
-                                JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    json_t *object = record_json_load(text, fault);
     if (object == NULL) {
-        return fault_set(fault, STATUS_BAD_SYNTAX, "column %d: %s", error.column, error.text);
+        return STATUS_BAD_SYNTAX;
     }
     enum status status = record_json_decode(object, arena, now_s, out_record, fault);
     json_decref(object);

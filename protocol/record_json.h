@@ -37,6 +37,14 @@ enum status value_json_decode(const json_t *object, struct arena *arena, uint32_
 json_t *record_json_encode(const struct record *record, unsigned options);
 json_t *value_json_encode(const struct value *value, unsigned options);
 
+/* Text a person can read and JSON brings back: UTF-8 without control characters but tab, newline.
+ * Data of such a value is shown as a string. */
+bool record_json_is_text(struct bytes data);
+
+/* A document of ours: no key twice, not nested deeper than a record can be (§14 row 72). A new
+ * reference; NULL: BAD_SYNTAX, said in `fault`, where the text ends or goes wrong. */
+json_t *record_json_load(struct bytes text, struct fault *fault);
+
 /* HS_SITE <-> the `site` object: what `init --site FILE` reads and GET site info shows. */
 json_t *site_json_encode(struct bytes site_data);
 enum status site_json_decode(const json_t *object, struct arena *arena, struct bytes *out_site_data,

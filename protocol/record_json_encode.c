@@ -14,9 +14,7 @@
 #define ADMIN_BITS 12
 #define TEXT_MEMORY 64 /* beside two characters a byte */
 
-/* Text a person can read and JSON brings back: UTF-8 without control characters but tab, newline.
- */
-static bool is_printable(struct bytes data)
+bool record_json_is_text(struct bytes data)
 {
     for (size_t i = 0; i < data.len; i++) {
         uint8_t c = data.data[i];
@@ -137,7 +135,7 @@ static json_t *binary_json(struct bytes data, unsigned options)
 static json_t *data_json(const struct value *value, unsigned options)
 {
     json_t *object = typed_json(value);
-    if (object == NULL && is_printable(value->data)) {
+    if (object == NULL && record_json_is_text(value->data)) {
         object = tagged("string", text_json(value->data));
     }
     return object == NULL ? binary_json(value->data, options) : object;
