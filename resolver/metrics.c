@@ -12,16 +12,18 @@
 #include <stdlib.h>
 
 #include "protocol/opcode.h"
+#include "resolver/probe_state.h"
 
 #define CACHE_LINE 64
 
-enum label { LABEL_NONE, LABEL_TRANSPORT, LABEL_OPCODE, LABEL_CODE, LABEL_CACHE };
+enum label { LABEL_NONE, LABEL_TRANSPORT, LABEL_OPCODE, LABEL_CODE, LABEL_CACHE, LABEL_STATE };
 
 /* How many values a label has; the opcode label's last one is "unknown". */
 enum label_count {
     LABEL_COUNT_NONE = 1,
     LABEL_COUNT_TRANSPORT = 3,
     LABEL_COUNT_CACHE = 4,
+    LABEL_COUNT_STATE = PROBE_STATES,
     LABEL_COUNT_OPCODE = 1
 #define OPCODE(name, number, effect, transports, handler) +1
 #include "protocol/opcode.def"
@@ -68,7 +70,7 @@ static const struct metric_row rows[METRIC_COUNT] = {
 
 static const char *const label_keys[] = {
     [LABEL_NONE] = "",     [LABEL_TRANSPORT] = "transport", [LABEL_OPCODE] = "operation",
-    [LABEL_CODE] = "code", [LABEL_CACHE] = "kind",
+    [LABEL_CODE] = "code", [LABEL_CACHE] = "kind",          [LABEL_STATE] = "state",
 };
 
 static const struct {
@@ -183,6 +185,8 @@ const char *metrics_label_name(enum metric metric, unsigned label)
         return code_names[label];
     case LABEL_CACHE:
         return kinds[label];
+    case LABEL_STATE:
+        return probe_state_name((enum probe_state)label);
     case LABEL_NONE:
     default:
         return "";
