@@ -7,6 +7,7 @@
 #include "resolver/auth.h"
 
 #include "protocol/value_types.h"
+#include "resolver/elsewhere.h"
 
 #define GROUPS_MAX 50 /* look-ups for one decision, protocol.md §7.4 */
 #define LEVELS_MAX 10
@@ -109,6 +110,12 @@ void auth_begin(struct auth *auth, struct exchange *x, const struct identity *wh
     }
 }
 
+void auth_begin_asking(struct auth *auth, struct exchange *x, const struct identity *who)
+{
+    auth_begin(auth, x, who);
+    auth->asks = who->is_verified;
+}
+
 static bool is_named(const struct auth *auth, struct bytes name)
 {
     uint8_t expanded[HANDLE_EXPANDED_MAX];
@@ -138,7 +145,7 @@ struct group {
     struct reference at;
     size_t parent; /* the group that names it, NO_GROUP: an administrator value */
     unsigned level;
-    struct auth_read read;
+    struct auth_read read; /* no handle: nothing that the committer could check again */
 };
 
 struct search {
@@ -147,6 +154,8 @@ struct search {
     size_t count;
     bool is_found;
     size_t found_in;
+    bool waits;   /* for a group of another node */
+    bool is_busy; /* one could not be asked for now */
 };
 
 static bool is_queued(const struct search *search, const struct reference *reference)
@@ -192,13 +201,56 @@ static void consider_members(struct search *search, const struct value *value, s
     }
 }
 
-/* Groups of other nodes count for nothing: what cannot be looked up here gives no right. */
+static void open_values(struct search *search, size_t at, struct bytes stored)
+{
+    struct wire_reader r = wire_read(stored);
+    struct value value;
+    for (uint32_t left = wire_count(&r, VALUE_SMALLEST); left > 0 && wire_ok(&r); left--) {
+        if (value_decode(&r, &value) == STATUS_OK && value.index == search->groups[at].at.index) {
+            consider_members(search, &value, at);
+            return;
+        }
+    }
+}
+
+/* The values of a record that another node holds. One that cannot be had gives no right. */
+static enum status find_elsewhere(struct auth *auth, struct bytes name, struct bytes *out_values)
+{
+    if (auth->asks) {
+        return elsewhere_find(auth->x, name, out_values);
+    }
+    auth->misses |= elsewhere_is_open(auth->x, name);
+    return STATUS_NOT_RESPONSIBLE;
+}
+
+static void open_elsewhere(struct search *search, size_t at)
+{
+    struct bytes values;
+    switch (find_elsewhere(search->auth, search->groups[at].at.handle, &values)) {
+    case STATUS_OK:
+        open_values(search, at, values);
+        break;
+    case STATUS_PENDING:
+        search->waits = true;
+        break;
+    case STATUS_SERVER_BUSY:
+        search->is_busy = true;
+        break;
+    default:
+        break;
+    }
+}
+
 static enum status open_group(struct search *search, size_t at)
 {
     struct group *group = &search->groups[at];
     const struct exchange_scope *scope = search->auth->x->scope;
     struct lookup found;
-    if (lookup_record(scope->snapshot, group->at.handle, &found) != STATUS_OK) {
+    enum status status = lookup_record(scope->snapshot, group->at.handle, &found);
+    if (status != STATUS_OK) {
+        if (status == STATUS_NOT_RESPONSIBLE || status == STATUS_HANDLE_NOT_FOUND) {
+            open_elsewhere(search, at);
+        }
         return STATUS_OK;
     }
     group->read.version = found.record.version;
@@ -206,19 +258,15 @@ static enum status open_group(struct search *search, size_t at)
     if (group->read.handle.data == NULL) {
         return STATUS_SERVER_BUSY;
     }
-    struct wire_reader r = wire_read(found.record.values);
-    struct value value;
-    for (uint32_t left = wire_count(&r, VALUE_SMALLEST); left > 0 && wire_ok(&r); left--) {
-        if (value_decode(&r, &value) == STATUS_OK && value.index == group->at.index) {
-            consider_members(search, &value, at);
-            break;
-        }
-    }
+    open_values(search, at, found.record.values);
     return STATUS_OK;
 }
 
 static enum status note(struct auth *auth, struct auth_read read)
 {
+    if (read.handle.len == 0) {
+        return STATUS_OK;
+    }
     for (size_t i = 0; i < auth->read_count; i++) {
         if (bytes_equal(auth->reads[i].handle, read.handle)) {
             return STATUS_OK;
@@ -242,7 +290,9 @@ static enum status finish(struct search *search)
         return status;
     }
     if (!search->is_found) {
-        return STATUS_INVALID_ADMIN;
+        return search->waits     ? STATUS_PENDING
+               : search->is_busy ? STATUS_SERVER_BUSY
+                                 : STATUS_INVALID_ADMIN;
     }
     for (size_t at = search->found_in; status == STATUS_OK && at != NO_GROUP;
          at = search->groups[at].parent) {
@@ -254,16 +304,18 @@ static enum status finish(struct search *search)
 /* --- records -----------------------------------------------------------------------------------
  */
 
-static bool has_full_access(struct auth *auth)
+/* `status` of the record, or what the settings give whatever records say. */
+static enum status or_full_access(struct auth *auth, enum status status)
 {
-    return auth->x->scope->generation->settings->admin_full_access &&
-           auth_listed(auth, AUTH_SERVER) == STATUS_OK;
+    return status == STATUS_INVALID_ADMIN && auth->x->scope->generation->settings->admin_full_access
+               ? auth_listed(auth, AUTH_SERVER)
+               : status;
 }
 
-enum status auth_record(struct auth *auth, const struct lookup *record, uint32_t bits)
+static enum status judge_values(struct auth *auth, struct bytes stored, uint32_t bits)
 {
     struct search search = {.auth = auth};
-    struct wire_reader r = wire_read(record->record.values);
+    struct wire_reader r = wire_read(stored);
     struct value value;
     struct admin admin;
     for (uint32_t left = wire_count(&r, VALUE_SMALLEST); left > 0 && wire_ok(&r); left--) {
@@ -272,17 +324,31 @@ enum status auth_record(struct auth *auth, const struct lookup *record, uint32_t
             consider(&search, &admin.identity, NO_GROUP);
         }
     }
-    enum status status = finish(&search);
-    return status == STATUS_INVALID_ADMIN && has_full_access(auth) ? STATUS_OK : status;
+    return finish(&search);
+}
+
+enum status auth_record(struct auth *auth, const struct lookup *record, uint32_t bits)
+{
+    return or_full_access(auth, judge_values(auth, record->record.values, bits));
 }
 
 enum status auth_named(struct auth *auth, struct bytes name, uint32_t bits)
 {
     struct lookup found;
-    if (lookup_record(auth->x->scope->snapshot, name, &found) != STATUS_OK) {
-        return has_full_access(auth) ? STATUS_OK : STATUS_INVALID_ADMIN;
+    struct bytes values;
+    enum status status = lookup_record(auth->x->scope->snapshot, name, &found);
+    if (status == STATUS_NOT_RESPONSIBLE || status == STATUS_HANDLE_NOT_FOUND) {
+        status = find_elsewhere(auth, name, &values);
+        if (status == STATUS_OK) {
+            return or_full_access(auth, judge_values(auth, values, bits));
+        }
     }
-    enum status status = auth_record(auth, &found, bits);
+    if (status != STATUS_OK) {
+        return status == STATUS_PENDING || status == STATUS_SERVER_BUSY
+                   ? status
+                   : or_full_access(auth, STATUS_INVALID_ADMIN);
+    }
+    status = auth_record(auth, &found, bits);
     if (status != STATUS_OK) {
         return status;
     }

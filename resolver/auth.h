@@ -5,7 +5,8 @@
  *
  * Everything is decided in the snapshot of the run; the records that a permission rests on, beside
  * the one that is written, are noted and become dependencies of the change set, so that a right
- * taken away meanwhile does not count. Worker's thread; nothing allocated but from the arena.
+ * taken away meanwhile does not count. Of groups that other nodes hold counts what was told last
+ * (elsewhere.h). Worker's thread; nothing allocated but from the arena.
  *
  * Glossary: an *administrator value* has type HS_ADMIN or HS_ADMIN.*; it gives its permission bits
  * to a *reference*, which is an identity, or a *group*: an HS_VLIST value with further references.
@@ -76,13 +77,20 @@ struct auth {
     enum case_rule rule;
     struct auth_read reads[AUTH_READS_MAX];
     size_t read_count;
+    bool asks;   /* records of other nodes are asked for */
+    bool misses; /* one might have changed what was decided, and was not asked for */
     uint8_t folded[HANDLE_EXPANDED_MAX];
 };
 
+/* By what this node knows alone. */
 void auth_begin(struct auth *auth, struct exchange *x, const struct identity *who);
 
+/* And by what other nodes tell of groups: only of one who has proved to be who he says, so that
+ * nobody else steers our questions. */
+void auth_begin_asking(struct auth *auth, struct exchange *x, const struct identity *who);
+
 /* Has `who` all of these bits in one administrator value of the record, which was found? OK;
- * INVALID_ADMIN; PENDING: a group is being looked for elsewhere; SERVER_BUSY. 0 bits: is `who` an
+ * INVALID_ADMIN; PENDING: groups are being looked for elsewhere; SERVER_BUSY. 0 bits: is `who` an
  * administrator of it at all? */
 enum status auth_record(struct auth *auth, const struct lookup *record, uint32_t bits);
 

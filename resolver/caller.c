@@ -263,6 +263,10 @@ static bool is_first(struct exchange *x, enum status *out_status)
         wait_forget(x, WAIT_FIRST);
         *out_status = is_udp ? STATUS_DROP : wait_for_first(x);
         break;
+    case DUPLICATE_CROWDED:
+        limit_hit(services_of(x)->worker, LIMIT_CROWDED, &x->peer);
+        *out_status = exchange_refuse(x, STATUS_SERVER_BUSY, "");
+        return false;
     }
     metrics_add(x->scope->metrics, METRIC_repeated, 0, 1);
     progress->is_repetition = true;

@@ -112,8 +112,8 @@ static void join(struct shard *shard, struct entry *entry)
     shard->bytes += weight(entry);
 }
 
-/* Those whose answer is over its time, and while too much is kept, the oldest. What is still
- * running has no time to be over. */
+/* Answers over their time go, and while too much is kept, the oldest answers. What is still running
+ * has no time to be over, and stays: its repetition would run beside it. */
 static void tidy(struct duplicates *duplicates, struct shard *shard, int64_t now_ms)
 {
     struct entry *next = NULL;
@@ -123,12 +123,12 @@ static void tidy(struct duplicates *duplicates, struct shard *shard, int64_t now
         if (entry->expires_ms > now_ms && !is_over) {
             return;
         }
-        if (entry->is_answered || is_over) {
+        if (entry->is_answered) {
             if (entry->expires_ms > now_ms) {
                 atomic_fetch_add_explicit(&duplicates->displaced, 1, memory_order_relaxed);
             }
             drop(shard, entry);
-        } else {
+        } else if (entry->expires_ms <= now_ms) {
             leave(shard, entry);
             entry->expires_ms = now_ms + DUPLICATES_MS;
             queue(shard, entry);
@@ -172,6 +172,24 @@ enum status duplicate_key_of(const struct net_address *peer, bool with_port, str
     return digest_sha256(runs, sizeof(runs) / sizeof(runs[0]), out_key->data);
 }
 
+static enum duplicate_verdict begin(struct duplicates *duplicates, struct shard *shard,
+                                    int64_t now_ms, const struct duplicate_key *key)
+{
+    struct entry *entry = calloc(1, sizeof(*entry));
+    if (entry == NULL) {
+        return DUPLICATE_CROWDED;
+    }
+    entry->key = *key;
+    entry->expires_ms = now_ms + DUPLICATES_MS;
+    join(shard, entry);
+    tidy(duplicates, shard, now_ms);
+    if (shard->bytes > duplicates->shard_bytes) { /* all of them running */
+        drop(shard, entry);
+        return DUPLICATE_CROWDED;
+    }
+    return DUPLICATE_FIRST;
+}
+
 static enum duplicate_verdict judge(struct duplicates *duplicates, struct shard *shard,
                                     int64_t now_ms, const struct duplicate_key *key, uint8_t *room,
                                     size_t *out_len)
@@ -179,13 +197,7 @@ static enum duplicate_verdict judge(struct duplicates *duplicates, struct shard 
     tidy(duplicates, shard, now_ms);
     struct entry *entry = find(shard, key);
     if (entry == NULL) {
-        entry = calloc(1, sizeof(*entry));
-        if (entry != NULL) {
-            entry->key = *key;
-            entry->expires_ms = now_ms + DUPLICATES_MS;
-            join(shard, entry);
-        }
-        return DUPLICATE_FIRST;
+        return begin(duplicates, shard, now_ms, key);
     }
     if (!entry->is_answered) {
         return DUPLICATE_RUNNING;

@@ -4,7 +4,7 @@
  * 48): requests known by address, request id and digest, for ten seconds.
  *
  * One table for all workers, sharded by key, each shard under a mutex held for a copy; bounded in
- * bytes, the oldest goes first.
+ * bytes, the oldest answer goes first; what is under way stays, and nothing new is begun instead.
  */
 #pragma once
 
@@ -33,10 +33,10 @@ enum duplicate_verdict {
     DUPLICATE_FIRST,    /* nobody else is at it: the caller ends with _keep or _release */
     DUPLICATE_RUNNING,  /* the first one is not done yet */
     DUPLICATE_ANSWERED, /* its answer was copied to `room` */
+    DUPLICATE_CROWDED,  /* it cannot be noted: whoever sends it again would have it done again */
 };
 
-/* `room` holds MESSAGE_PACKET_MAX bytes. Without memory the verdict is FIRST: then nothing is kept.
- */
+/* `room` holds MESSAGE_PACKET_MAX bytes. */
 enum duplicate_verdict duplicates_enter(struct duplicates *duplicates, int64_t now_ms,
                                         const struct duplicate_key *key, uint8_t *room,
                                         size_t *out_len);

@@ -32,6 +32,8 @@ struct progress {
     enum status verdict;     /* of authenticating */
     struct bytes key_handle; /* record that vouches, when it is ours; owned */
     uint64_t key_version;
+    struct elsewhere *elsewhere; /* what was asked of other nodes; owned as waits */
+    int64_t elsewhere_until_ms;  /* when that must have come, net_now_ms; 0: nothing was asked */
 
     /* waiting */
     struct parked *parked;

@@ -447,6 +447,16 @@ enum status forward_find(struct exchange *x, struct bytes name, struct bytes *ou
     return find_anew(x, handle, out_values);
 }
 
+bool forward_may_ask(struct exchange *x, struct bytes handle)
+{
+    const struct exchange_services *services = x->scope->services;
+    const struct upward *upward = x->scope->generation->upward;
+    struct lookup found;
+    return services != NULL && services->worker->forward != NULL && upward != NULL &&
+           !upward_refuses(upward, handle) && !is_silenced(x, handle) &&
+           find_place(x, handle, &found) != PLACE_NOWHERE;
+}
+
 /* --- the desk's life -------------------------------------------------------------------------- */
 
 enum status forward_new(struct worker *worker, struct forward **out_forward)

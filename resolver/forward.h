@@ -55,6 +55,9 @@ void forward_send(struct worker *worker, struct forward_question *question);
  * for this caller, or nobody is asked about it; anything else is what to refuse with. */
 enum status forward_find(struct exchange *x, struct bytes name, struct bytes *out_values);
 
+/* Is anybody asked about that name, whoever it is who needs it? `handle` has its slash. */
+bool forward_may_ask(struct exchange *x, struct bytes handle);
+
 /* --- the node's and the worker's ----------------------------------------------------------------
  */
 

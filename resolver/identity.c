@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "resolver/attempts.h"
 #include "resolver/certificate.h"
 #include "resolver/exchange_progress.h"
 #include "resolver/key_remote.h"
@@ -65,6 +66,9 @@ static enum status start(struct exchange *x)
     if (!asked.is_secret && !value_type_is(progress->answer.type, BYTES_LITERAL("HS_PUBKEY"))) {
         return STATUS_AUTHENTICATION_FAILED;
     }
+    if (!attempts_are_left(x, ATTEMPT_WRONG_ANSWER)) {
+        return STATUS_SERVER_BUSY;
+    }
     enum status status = key_source_find(x, progress->answer.identity.index, &asked);
     if (status == STATUS_NOT_RESPONSIBLE) {
         status = key_remote_verify(x, progress->answer.identity.index, &asked);
@@ -102,6 +106,9 @@ static enum status judge_answer(struct exchange *x)
     }
     progress->has_verdict = true;
     progress->verdict = status;
+    if (status == STATUS_AUTHENTICATION_FAILED) {
+        (void)attempts_take(x, ATTEMPT_WRONG_ANSWER);
+    }
     metrics_add(x->scope->metrics,
                 status == STATUS_OK ? METRIC_authenticated : METRIC_authentication_failed, 0, 1);
     return status;

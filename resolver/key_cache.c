@@ -95,3 +95,15 @@ void key_cache_put(struct key_cache *cache, struct bytes handle, uint32_t index,
     };
     (void)pthread_mutex_unlock(&cache->lock);
 }
+
+int64_t key_cache_life(const struct value *values, size_t count, const struct settings *settings,
+                       int64_t now_ms)
+{
+    int64_t longest_ms = settings->auth_key_cache;
+    for (size_t i = 0; i < count; i++) {
+        int64_t life_ms = (int64_t)values[i].ttl * 1000;
+        life_ms = values[i].ttl_type == VALUE_TTL_RELATIVE ? life_ms : life_ms - now_ms;
+        longest_ms = life_ms < longest_ms ? life_ms : longest_ms;
+    }
+    return longest_ms;
+}

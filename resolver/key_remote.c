@@ -11,6 +11,8 @@
 #include "protocol/opcode.h"
 #include "protocol/signature.h"
 #include "resolver/ask.h"
+#include "resolver/attempts.h"
+#include "resolver/elsewhere.h"
 #include "resolver/exchange_progress.h"
 #include "resolver/key_cache.h"
 #include "resolver/worker.h"
@@ -143,6 +145,9 @@ static enum status ask_server(struct exchange *x, uint32_t opcode, struct bytes 
     if (x->scope->services == NULL || !x->scope->generation->has_key_server) {
         return STATUS_UNABLE_TO_AUTHENTICATE;
     }
+    if (!attempts_take(x, ATTEMPT_ELSEWHERE)) {
+        return STATUS_SERVER_BUSY;
+    }
     struct key_remote *remote = calloc(1, sizeof(*remote));
     if (remote == NULL) {
         return STATUS_SERVER_BUSY;
@@ -183,19 +188,6 @@ static enum status open_answer(const struct exchange *x, const struct key_remote
     return STATUS_OK;
 }
 
-/* How long what was answered may be kept: the shortest of its lives and ours. */
-static int64_t expiry(const struct exchange *x, const struct body_values *body)
-{
-    int64_t longest_ms = x->scope->generation->settings->auth_key_cache;
-    for (size_t i = 0; i < body->count; i++) {
-        int64_t life_ms = body->values[i].ttl_type == VALUE_TTL_RELATIVE
-                              ? (int64_t)body->values[i].ttl * 1000
-                              : (int64_t)body->values[i].ttl * 1000 - x->scope->now_ms;
-        longest_ms = life_ms < longest_ms ? life_ms : longest_ms;
-    }
-    return x->scope->now_ms + longest_ms;
-}
-
 static enum status take_values(struct exchange *x, const struct key_remote *remote, uint32_t index,
                                struct verify_case *asked)
 {
@@ -210,7 +202,10 @@ static enum status take_values(struct exchange *x, const struct key_remote *remo
         return STATUS_UNABLE_TO_AUTHENTICATE;
     }
     struct bytes values = bytes_from(bare, 4 + body.handle.len);
-    key_cache_put(x->scope->services->keys, asked->handle, index, values, expiry(x, &body));
+    int64_t life_ms =
+        key_cache_life(body.values, body.count, x->scope->generation->settings, x->scope->now_ms);
+    key_cache_put(x->scope->services->keys, asked->handle, index, values,
+                  x->scope->now_ms + life_ms);
     verify_collect(asked, body.values, body.count, index);
     return asked->key_count > 0 ? STATUS_OK : STATUS_UNABLE_TO_AUTHENTICATE;
 }
@@ -253,8 +248,30 @@ static enum status resolve(struct exchange *x, uint32_t index, struct bytes hand
                     : ask_server(x, OPCODE_RESOLUTION, wire_wrote(&w));
 }
 
+/* As other names are found, from the record as it is told to everybody. */
+static enum status find_forwarded(struct exchange *x, uint32_t index, struct verify_case *asked)
+{
+    struct value *values = NULL;
+    size_t count = 0;
+    struct bytes stored;
+    enum status status = elsewhere_find(x, asked->handle, &stored);
+    if (status != STATUS_OK) {
+        return status == STATUS_PENDING || status == STATUS_SERVER_BUSY
+                   ? status
+                   : STATUS_UNABLE_TO_AUTHENTICATE;
+    }
+    struct wire_reader r = wire_read(stored);
+    if (value_list_decode(&r, x->scope->arena, &values, &count) == STATUS_OK) {
+        verify_collect(asked, values, count, index);
+    }
+    return asked->key_count > 0 ? STATUS_OK : STATUS_UNABLE_TO_AUTHENTICATE;
+}
+
 enum status key_remote_find(struct exchange *x, uint32_t index, struct verify_case *asked)
 {
+    if (!x->scope->generation->has_key_server) {
+        return find_forwarded(x, index, asked);
+    }
     const struct wait *wait = wait_result(x, WAIT_KEY);
     if (wait != NULL) {
         return take_values(x, (const struct key_remote *)wait, index, asked);
@@ -262,8 +279,7 @@ enum status key_remote_find(struct exchange *x, uint32_t index, struct verify_ca
     if (wait_is_out(x, WAIT_KEY)) {
         return STATUS_PENDING;
     }
-    bool may_ask = x->scope->services != NULL && x->scope->generation->has_key_server;
-    if (may_ask && find_kept(x, index, asked)) {
+    if (x->scope->services != NULL && find_kept(x, index, asked)) {
         return STATUS_OK;
     }
     return resolve(x, index, asked->handle);
@@ -292,9 +308,9 @@ enum status key_remote_verify(struct exchange *x, uint32_t index, const struct v
     if (wait_is_out(x, WAIT_KEY)) {
         return STATUS_PENDING;
     }
-    /* Nobody but a signature tells that "valid" is that server's word; and an index is needed to
-     * know whom it is said of. */
-    if (index == 0 || x->scope->generation->key_server_key == NULL) {
+    /* Nobody but a signature tells that "valid" is that server's word. Said without an index, it is
+     * about some key of the handle: the claim keeps its 0, and has what any key of it has. */
+    if (x->scope->generation->key_server_key == NULL) {
         return STATUS_UNABLE_TO_AUTHENTICATE;
     }
     uint8_t room[QUESTION_MAX / 2];

@@ -81,8 +81,6 @@ enum status op_answer(struct exchange *x)
 /* --- 201 ---------------------------------------------------------------------------------------
  */
 
-enum { TRIES_HANDLE, TRIES_ADDRESS };
-
 static bool may_ask(struct exchange *x, struct bytes handle)
 {
     const struct exchange_services *services = x->scope->services;
@@ -90,9 +88,9 @@ static bool may_ask(struct exchange *x, struct bytes handle)
     uint8_t source[SOURCE_LEN];
     sources_key(&x->peer, source);
     int64_t now_ms = x->scope->now_ms;
-    return tries_take(services->tries, TRIES_ADDRESS, bytes_of(source, sizeof(source)), limit,
+    return tries_take(services->tries, TRIES_VERIFY_ADDRESS, bytes_of(source, sizeof(source)), limit,
                       now_ms) &&
-           tries_take(services->tries, TRIES_HANDLE, handle, limit, now_ms);
+           tries_take(services->tries, TRIES_VERIFY_HANDLE, handle, limit, now_ms);
 }
 
 static enum status tell(struct exchange *x, bool is_valid)

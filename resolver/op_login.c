@@ -13,8 +13,6 @@
 #include "resolver/login.h"
 #include "resolver/worker.h"
 
-enum { TRIES_PASSWORD_HANDLE = 2, TRIES_PASSWORD_ADDRESS };
-
 static enum status refuse_malformed(struct exchange *x)
 {
     return exchange_refuse(x, STATUS_PROTOCOL_ERROR, "malformed body");

@@ -121,16 +121,18 @@ static enum status judge_reader(struct auth *auth, const void *subject)
     return auth_record(auth, subject, AUTH_READ_VALUE);
 }
 
-/* One who logged in, and whose client knows no PO, asks for what is open to all. */
-static bool reads_as_stranger(struct exchange *x, const struct lookup *found)
+/* One who logged in, and whose client knows no PO, asks for what is open to all: INVALID_ADMIN.
+ * PENDING: whether he may read the rest is being asked for. OK: anything else. */
+static enum status judge_stranger(struct exchange *x, const struct lookup *found)
 {
     struct auth auth;
     const struct identity *who = exchange_identity(x);
     if (who == NULL || who->source != IDENTITY_LOGIN || !exchange_is_national(x)) {
-        return false;
+        return STATUS_OK;
     }
-    auth_begin(&auth, x, who);
-    return judge_reader(&auth, found) == STATUS_INVALID_ADMIN;
+    auth_begin_asking(&auth, x, who);
+    enum status status = judge_reader(&auth, found);
+    return status == STATUS_INVALID_ADMIN || status == STATUS_PENDING ? status : STATUS_OK;
 }
 
 /* Everything that was asked for, for those who may read it. */
@@ -160,8 +162,11 @@ static enum status answer_selected(struct exchange *x, const struct selection *s
         return refuse_damaged(x);
     }
     bool may_all_leave = seen.visible == seen.selected;
-    if (!may_all_leave && !wants_public_only(x) && !reads_as_stranger(x, found)) {
-        return answer_entitled(x, selection, found, &seen);
+    if (!may_all_leave && !wants_public_only(x)) {
+        enum status status = judge_stranger(x, found);
+        if (status != STATUS_INVALID_ADMIN) {
+            return status == STATUS_PENDING ? status : answer_entitled(x, selection, found, &seen);
+        }
     }
     if (seen.visible == 0) {
         return exchange_refuse(x, STATUS_VALUES_NOT_FOUND, "");

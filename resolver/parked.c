@@ -349,6 +349,13 @@ static void give_up(struct parked *parked)
     parked_discard(parked);
 }
 
+/* It waits for the last that it does, or for its peer: what comes late changes nothing. */
+static bool is_past_deciding(const struct parked *parked)
+{
+    const struct progress *progress = parked->progress;
+    return parked->has_more || progress->out[WAIT_COMMIT] > 0 || progress->out[WAIT_SIGN] > 0;
+}
+
 static void wait_on_home(struct mail *mail, void *owner)
 {
     struct wait *wait = (struct wait *)mail;
@@ -368,7 +375,7 @@ static void wait_on_home(struct mail *mail, void *owner)
     parked->progress->out[wait->kind]--;
     if (parked->table->is_closed) {
         give_up(parked);
-    } else {
+    } else if (!is_past_deciding(parked)) {
         resume(parked);
     }
 }

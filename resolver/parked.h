@@ -24,11 +24,12 @@ enum wait_kind {
     WAIT_VERIFY, /* an answer to a challenge is judged */
     WAIT_KEY,    /* a key that lives elsewhere */
     WAIT_COMMIT,
-    WAIT_SIGN,    /* an answer gets its signature */
-    WAIT_SETUP,   /* a session key is agreed on */
-    WAIT_FIRST,   /* the same request is being answered already */
-    WAIT_AGAIN,   /* for nothing: the decision is to be made anew */
-    WAIT_FORWARD, /* a name that lives elsewhere */
+    WAIT_SIGN,      /* an answer gets its signature */
+    WAIT_SETUP,     /* a session key is agreed on */
+    WAIT_FIRST,     /* the same request is being answered already */
+    WAIT_AGAIN,     /* for nothing: the decision is to be made anew */
+    WAIT_FORWARD,   /* a name that lives elsewhere */
+    WAIT_ELSEWHERE, /* a key or group that lives elsewhere */
     WAIT_KINDS,
 };
 

@@ -13,8 +13,6 @@ struct stream_listener {
     bool is_tls;
 };
 
-#define TRIES_HANDSHAKE 0x544c53u /* keeps them apart from other uses of the table */
-
 /* A handshake costs us more than whoever asks for it. */
 static bool may_shake(struct worker *worker, const struct net_address *peer)
 {

@@ -9,12 +9,27 @@
 
 #include "protocol/bytes.h"
 
+/* What is tried; each is counted apart. */
+enum tries_kind {
+    TRIES_VERIFY_HANDLE,
+    TRIES_VERIFY_ADDRESS,
+    TRIES_PASSWORD_HANDLE,
+    TRIES_PASSWORD_ADDRESS,
+    TRIES_HANDSHAKE,
+    TRIES_ELSEWHERE,
+    TRIES_WRONG_ANSWER,
+};
+
 struct tries;
 
 /* `seed` makes it unpredictable who shares a counter. NULL: no memory. */
 struct tries *tries_new(uint64_t seed);
 void tries_free(struct tries *tries);
 
-/* Takes one of `limit` a minute; false: there is none left. `kind` keeps uses apart. */
-bool tries_take(struct tries *tries, unsigned kind, struct bytes name, int64_t limit,
+/* Takes one of `limit` a minute; false: there is none left. */
+bool tries_take(struct tries *tries, enum tries_kind kind, struct bytes name, int64_t limit,
                 int64_t now_ms);
+
+/* Is there one left? Takes none. */
+bool tries_is_left(const struct tries *tries, enum tries_kind kind, struct bytes name,
+                   int64_t limit, int64_t now_ms);

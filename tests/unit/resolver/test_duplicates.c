@@ -110,6 +110,50 @@ static void oldest_answers_make_room(void **state)
     duplicates_free(duplicates);
 }
 
+static void what_is_under_way_is_never_forgotten(void **state)
+{
+    (void)state;
+    struct duplicates *duplicates = duplicates_new(64 << 10);
+    char packet[16];
+    size_t len = 0;
+    size_t begun = 0;
+    enum duplicate_verdict verdicts[1000];
+    for (int i = 0; i < 1000; i++) {
+        (void)snprintf(packet, sizeof(packet), "%d", i);
+        verdicts[i] = enter(duplicates, 0, packet, &len);
+        begun += verdicts[i] == DUPLICATE_FIRST;
+        assert_true(verdicts[i] == DUPLICATE_FIRST || verdicts[i] == DUPLICATE_CROWDED);
+    }
+    assert_in_range(begun, 64, 999);
+    assert_int_equal(duplicates_take_displaced(duplicates), 0);
+    for (int i = 0; i < 1000; i++) {
+        (void)snprintf(packet, sizeof(packet), "%d", i);
+        enum duplicate_verdict expected =
+            verdicts[i] == DUPLICATE_FIRST ? DUPLICATE_RUNNING : DUPLICATE_CROWDED;
+        assert_int_equal(enter(duplicates, 20000, packet, &len), expected);
+    }
+    duplicates_free(duplicates);
+}
+
+static void whoever_is_done_makes_room_for_the_next(void **state)
+{
+    (void)state;
+    struct duplicates *duplicates = duplicates_new(64 << 10);
+    char packet[16];
+    size_t len = 0;
+    for (int i = 0; i < 1000; i++) {
+        (void)snprintf(packet, sizeof(packet), "%d", i);
+        (void)enter(duplicates, 0, packet, &len);
+    }
+    for (int i = 0; i < 1000; i++) {
+        (void)snprintf(packet, sizeof(packet), "%d", i);
+        struct duplicate_key key = key_of(packet, 1, true);
+        duplicates_release(duplicates, &key);
+    }
+    assert_int_equal(enter(duplicates, 0, "next", &len), DUPLICATE_FIRST);
+    duplicates_free(duplicates);
+}
+
 static void key_when_another_is_known_by_the_connection_is_another(void **state)
 {
     (void)state;
@@ -141,6 +185,8 @@ int main(void)
         cmocka_unit_test(what_runs_longer_than_ten_seconds_still_runs),
         cmocka_unit_test(port_tells_requests_apart_only_when_it_counts),
         cmocka_unit_test(oldest_answers_make_room),
+        cmocka_unit_test(what_is_under_way_is_never_forgotten),
+        cmocka_unit_test(whoever_is_done_makes_room_for_the_next),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
