@@ -127,6 +127,9 @@ static enum status copy_chain(const json_t *claims, struct arena *arena, struct 
         return STATUS_INVALID_VALUE;
     }
     size_t count = json_array_size(chain);
+    if (count > JWS_CHAIN_MAX) {
+        return STATUS_INVALID_VALUE;
+    }
     out->chain = arena_calloc(arena, count, sizeof(*out->chain));
     if (out->chain == NULL) {
         return STATUS_NO_MEMORY;
@@ -153,10 +156,15 @@ static enum status copy_digest(const json_t *entry, struct arena *arena,
     const json_t *text = json_object_get(entry, "digest");
     struct bytes digest;
     if (!json_is_integer(index) || json_integer_value(index) < 0 ||
-        json_integer_value(index) > UINT32_MAX || !json_is_string(text) ||
-        text_base64_parse(bytes_of(json_string_value(text), json_string_length(text)), arena,
-                          &digest) != STATUS_OK ||
-        digest.len != DIGEST_LEN) {
+        json_integer_value(index) > UINT32_MAX || !json_is_string(text)) {
+        return STATUS_INVALID_VALUE;
+    }
+    enum status status = text_base64_parse(
+        bytes_of(json_string_value(text), json_string_length(text)), arena, &digest);
+    if (status == STATUS_NO_MEMORY) {
+        return status;
+    }
+    if (status != STATUS_OK || digest.len != DIGEST_LEN) {
         return STATUS_INVALID_VALUE;
     }
     out_digest->index = (uint32_t)json_integer_value(index);
@@ -173,6 +181,9 @@ static enum status copy_digests(const json_t *claims, struct arena *arena, struc
     }
     enum status status = copy_text(digests, "alg", arena, &out->digest_algorithm);
     size_t count = json_array_size(list);
+    if (count > VALUE_COUNT_MAX) {
+        return STATUS_INVALID_VALUE;
+    }
     out->digests = arena_calloc(arena, count, sizeof(*out->digests));
     if (out->digests == NULL) {
         return STATUS_NO_MEMORY;
@@ -203,6 +214,71 @@ static enum status copy_public_key(const json_t *claims, struct arena *arena,
     return out->public_key_json.data == NULL ? STATUS_NO_MEMORY : STATUS_OK;
 }
 
+static const char *const perms[] = {
+    [JWS_EVERYTHING] = "everything",
+    [JWS_THIS_HANDLE] = "thisHandle",
+    [JWS_DERIVED_PREFIXES] = "derivedPrefixes",
+    [JWS_HANDLES_UNDER_THIS_PREFIX] = "handlesUnderThisPrefix",
+};
+
+bool jws_perm_parse(struct bytes text, enum jws_perm *out_perm)
+{
+    for (size_t i = 0; i < sizeof(perms) / sizeof(perms[0]); i++) {
+        if (bytes_equal(text, bytes_of_text(perms[i]))) {
+            *out_perm = (enum jws_perm)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *jws_perm_text(enum jws_perm perm)
+{
+    return perms[perm];
+}
+
+/* `out_is_known` false: it grants nothing that we understand. */
+static enum status copy_permission(const json_t *entry, struct arena *arena,
+                                   struct jws_permission *out, bool *out_is_known)
+{
+    const json_t *certifies = member_of(entry, "ca");
+    struct bytes kind;
+    enum status status = copy_text(entry, "perm", arena, &kind);
+    status = status == STATUS_OK ? copy_text(entry, "handle", arena, &out->handle) : status;
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (!json_is_object(entry) || (certifies != NULL && !json_is_boolean(certifies))) {
+        return STATUS_INVALID_VALUE;
+    }
+    out->may_certify = !json_is_false(certifies);
+    *out_is_known =
+        jws_perm_parse(kind, &out->perm) && (out->perm == JWS_EVERYTHING || out->handle.len > 0);
+    return STATUS_OK;
+}
+
+static enum status copy_permissions(const json_t *claims, struct arena *arena,
+                                    struct jws_claims *out)
+{
+    const json_t *list = member_of(claims, "perms");
+    size_t count = json_array_size(list);
+    if ((list != NULL && !json_is_array(list)) || count > JWS_PERMISSIONS_MAX) {
+        return STATUS_INVALID_VALUE;
+    }
+    out->permissions = arena_calloc(arena, count, sizeof(*out->permissions));
+    if (out->permissions == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    enum status status = STATUS_OK;
+    for (size_t i = 0; status == STATUS_OK && i < count; i++) {
+        bool is_known = false;
+        status = copy_permission(json_array_get(list, i), arena,
+                                 &out->permissions[out->permission_count], &is_known);
+        out->permission_count += status == STATUS_OK && is_known;
+    }
+    return status;
+}
+
 static enum status read_claims(const json_t *claims, struct arena *arena, struct jws_claims *out)
 {
     enum status status = copy_text(claims, "iss", arena, &out->issuer);
@@ -215,6 +291,9 @@ static enum status read_claims(const json_t *claims, struct arena *arena, struct
     }
     if (status == STATUS_OK) {
         status = copy_digests(claims, arena, out);
+    }
+    if (status == STATUS_OK) {
+        status = copy_permissions(claims, arena, out);
     }
     return status == STATUS_OK ? copy_public_key(claims, arena, out) : status;
 }

@@ -151,6 +151,55 @@ static void claims_of_certificate_are_read(void **state)
     assert_int_equal(claims.expires, 0);
 }
 
+static void claims_with_permissions_are_read(void **state)
+{
+    struct jws_claims claims;
+    const char *payload =
+        "{\"perms\":[{\"perm\":\"everything\"},{\"handle\":\"88.1/x\",\"perm\":\"thisHandle\","
+        "\"ca\":false},{\"handle\":\"0.NA/88\",\"perm\":\"derivedPrefixes\",\"ca\":true},"
+        "{\"handle\":\"0.NA/88\",\"perm\":\"somethingNew\"},{\"perm\":\"thisHandle\"},"
+        "{\"handle\":\"0.NA/88.1\",\"perm\":\"handlesUnderThisPrefix\"}]}";
+    assert_int_equal(read_claims(*state, payload, &claims), STATUS_OK);
+    assert_int_equal(claims.permission_count, 4); /* what grants nothing we know is left out */
+    assert_int_equal(claims.permissions[0].perm, JWS_EVERYTHING);
+    assert_true(claims.permissions[0].may_certify);
+    assert_int_equal(claims.permissions[1].perm, JWS_THIS_HANDLE);
+    assert_false(claims.permissions[1].may_certify);
+    vectors_assert_equal(claims.permissions[1].handle, BYTES_LITERAL("88.1/x"));
+    assert_int_equal(claims.permissions[2].perm, JWS_DERIVED_PREFIXES);
+    assert_true(claims.permissions[2].may_certify);
+    assert_int_equal(claims.permissions[3].perm, JWS_HANDLES_UNDER_THIS_PREFIX);
+    vectors_assert_equal(claims.permissions[3].handle, BYTES_LITERAL("0.NA/88.1"));
+}
+
+/* `head` entry, entry, ..., entry `tail` */
+static enum status read_list(struct arena *arena, const char *head, const char *entry, size_t count)
+{
+    struct jws_claims claims;
+    size_t size = strlen(head) + count * (strlen(entry) + 1) + 4;
+    char *payload = arena_alloc(arena, size);
+    assert_non_null(payload);
+    struct wire_writer w = wire_write((uint8_t *)payload, size);
+    wire_put_raw(&w, bytes_of_text(head));
+    for (size_t i = 0; i < count; i++) {
+        wire_put_raw(&w, bytes_of_text(i == 0 ? "" : ","));
+        wire_put_raw(&w, bytes_of_text(entry));
+    }
+    wire_put_raw(&w, BYTES_LITERAL("]}"));
+    const struct jws jws = {.payload = wire_wrote(&w)};
+    return jws_claims_decode(&jws, arena, &claims);
+}
+
+static void claims_when_lists_are_too_long_are_refused(void **state)
+{
+    assert_int_equal(read_list(*state, "{\"chain\":[", "\"1:a\"", JWS_CHAIN_MAX), STATUS_OK);
+    assert_int_equal(read_list(*state, "{\"chain\":[", "\"1:a\"", JWS_CHAIN_MAX + 1),
+                     STATUS_INVALID_VALUE);
+    assert_int_equal(read_list(*state, "{\"perms\":[", "{}", JWS_PERMISSIONS_MAX), STATUS_OK);
+    assert_int_equal(read_list(*state, "{\"perms\":[", "{}", JWS_PERMISSIONS_MAX + 1),
+                     STATUS_INVALID_VALUE);
+}
+
 static void claims_when_present_but_not_understood_are_refused(void **state)
 {
     static const char *const payloads[] = {
@@ -170,6 +219,11 @@ static void claims_when_present_but_not_understood_are_refused(void **state)
          "\"EmFkr18IzGanFmXTJWQKpn2oCN3wnVLIbXac/d1dZVk=\"}]}}"),
         "{\"digests\":{\"digests\":[{\"index\":1,\"digest\":\"EmFk\"}]}}",
         "{\"digests\":{\"digests\":[7]}}",
+        "{\"perms\":{}}",
+        "{\"perms\":[7]}",
+        "{\"perms\":[{\"perm\":7}]}",
+        "{\"perms\":[{\"perm\":\"everything\",\"handle\":7}]}",
+        "{\"perms\":[{\"perm\":\"everything\",\"ca\":\"no\"}]}",
     };
     for (size_t i = 0; i < sizeof(payloads) / sizeof(payloads[0]); i++) {
         struct jws_claims claims;
@@ -207,6 +261,8 @@ int main(void)
         cmocka_unit_test(jws_when_arena_is_full_says_so),
         cmocka_unit_test(claims_of_signature_are_read),
         cmocka_unit_test(claims_of_certificate_are_read),
+        cmocka_unit_test(claims_with_permissions_are_read),
+        cmocka_unit_test(claims_when_lists_are_too_long_are_refused),
         cmocka_unit_test(claims_when_present_but_not_understood_are_refused),
         cmocka_unit_test(value_digest_when_computed_is_the_vectors),
     };
