@@ -38,6 +38,28 @@ static enum status refuse(xmlParserCtxt *parser, bool has_document_type, struct 
                      (int)strcspn(error->message, "\n"), error->message);
 }
 
+static bool is_blank(uint8_t c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* The parser's time grows with the square of an element's attributes, so they are counted before
+ * it sees them: an equals sign and a quote are in each, a '<' in none. */
+static bool has_many_attributes(struct bytes text, size_t most)
+{
+    size_t count = 0;
+    bool is_behind_equals = false;
+    for (size_t i = 0; i < text.len && count <= most; i++) {
+        uint8_t c = text.data[i];
+        if (c == '<') {
+            count = 0;
+        }
+        count += is_behind_equals && (c == '"' || c == '\'');
+        is_behind_equals = c == '=' || (is_behind_equals && is_blank(c));
+    }
+    return count > most;
+}
+
 /* Without recursion: down, then right, then up until there is a right. */
 static enum status measure(const xmlNode *root, const struct xml_limits *limits,
                            struct fault *fault)
@@ -73,6 +95,10 @@ enum status xml_parse(struct bytes text, const struct xml_limits *limits, xmlDoc
     if (text.len == 0 || text.len > limits->bytes || text.len > INT_MAX) {
         return fault_set(fault, STATUS_INVALID_VALUE, "has %zu bytes, not 1 to %zu", text.len,
                          limits->bytes);
+    }
+    if (has_many_attributes(text, limits->attributes)) {
+        return fault_set(fault, STATUS_INVALID_VALUE, "an element has more than %zu attributes",
+                         limits->attributes);
     }
     xmlParserCtxt *parser = xmlNewParserCtxt();
     if (parser == NULL) {

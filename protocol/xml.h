@@ -16,7 +16,8 @@
 struct xml_limits {
     size_t bytes;
     size_t elements;
-    size_t depth; /* the root alone is 1 */
+    size_t depth;      /* the root alone is 1 */
+    size_t attributes; /* of one element */
 };
 
 /* Text is UTF-8 whatever it declares. INVALID_VALUE with the reason, NO_MEMORY. */
