@@ -15,20 +15,25 @@
 
 #define NAMES_MAX 512
 #define SOCKETS_MAX 64
-#define HOST_ROOM 256
 #define SERVERS_ROOM 2048
+#define CLASS_INTERNET 1
+#define TYPE_SRV 33
 #define TIMEOUT_MS 700 /* of one query; c-ares doubles it */
 #define TRIES 3
 #define TTL_MIN_MS 5000
 #define TTL_MAX_MS (3600 * 1000)
 #define RETRY_MS 5000               /* after a look-up that failed */
+#define NONE_MS 60000               /* after one that found no service */
 #define STALE_MS (24 * 3600 * 1000) /* old addresses serve that long while none can be had */
 
 struct name {
-    char host[HOST_ROOM];
+    char host[DNS_HOST_ROOM];
     struct dns *dns;
     struct net_address addresses[DNS_ADDRESSES_MAX];
-    size_t count;
+    size_t count;                 /* of addresses or services */
+    struct dns_service *services; /* NULL: of addresses */
+    bool is_told;                 /* there are services, or it was said that nobody offers any */
+    bool is_known;                /* a look-up has ended */
     int64_t fetched_ms;
     int64_t expires_ms; /* then it is looked up again; before, once most of its time is over */
     int64_t used_ms;
@@ -166,6 +171,13 @@ static void add_address(struct name *name, const struct ares_addrinfo_node *node
     *ttl_ms = own_ms < *ttl_ms ? own_ms : *ttl_ms;
 }
 
+static void set_life(struct name *name, int64_t ttl_ms)
+{
+    ttl_ms = ttl_ms < TTL_MIN_MS ? TTL_MIN_MS : ttl_ms;
+    name->fetched_ms = net_now_ms(name->dns->net);
+    name->expires_ms = name->fetched_ms + (ttl_ms > TTL_MAX_MS ? TTL_MAX_MS : ttl_ms);
+}
+
 static void take_addresses(struct name *name, const struct ares_addrinfo *found)
 {
     int64_t ttl_ms = TTL_MAX_MS;
@@ -179,8 +191,18 @@ static void take_addresses(struct name *name, const struct ares_addrinfo *found)
             }
         }
     }
-    name->fetched_ms = net_now_ms(name->dns->net);
-    name->expires_ms = name->fetched_ms + (ttl_ms < TTL_MIN_MS ? TTL_MIN_MS : ttl_ms);
+    set_life(name, ttl_ms);
+}
+
+/* Nothing new is known; what is old serves on. */
+static void keep_old(struct name *name, bool is_gone)
+{
+    int64_t now_ms = net_now_ms(name->dns->net);
+    if (is_gone || now_ms - name->fetched_ms > STALE_MS) {
+        name->count = 0;
+        name->is_told = false;
+    }
+    name->expires_ms = now_ms + (is_gone && name->services != NULL ? NONE_MS : RETRY_MS);
 }
 
 static void name_on_found(void *context, int outcome, int timeouts, struct ares_addrinfo *found)
@@ -189,21 +211,44 @@ static void name_on_found(void *context, int outcome, int timeouts, struct ares_
     struct dns *dns = name->dns;
     (void)timeouts;
     name->is_pending = false;
+    name->is_known = true;
     if (dns->is_closing) {
         ares_freeaddrinfo(found);
         return;
     }
-    int64_t now_ms = net_now_ms(dns->net);
     if (outcome == ARES_SUCCESS && found != NULL) {
         take_addresses(name, found);
     } else {
-        bool is_gone = outcome == ARES_ENOTFOUND || outcome == ARES_ENODATA;
-        if (is_gone || now_ms - name->fetched_ms > STALE_MS) {
-            name->count = 0;
-        }
-        name->expires_ms = now_ms + RETRY_MS;
+        keep_old(name, outcome == ARES_ENOTFOUND || outcome == ARES_ENODATA);
     }
     ares_freeaddrinfo(found);
+    net_timer_start(dns->tell, 0);
+}
+
+static void name_on_services(void *context, int outcome, int timeouts, unsigned char *answer,
+                             int len)
+{
+    struct name *name = context;
+    struct dns *dns = name->dns;
+    uint32_t ttl_s = 0;
+    (void)timeouts;
+    name->is_pending = false;
+    name->is_known = true;
+    if (dns->is_closing) {
+        return;
+    }
+    enum status status = STATUS_UNREACHABLE;
+    if (outcome == ARES_SUCCESS && len > 0) {
+        status = dns_srv_read(bytes_of(answer, (size_t)len), name->services, &name->count, &ttl_s);
+    } else if (outcome == ARES_ENOTFOUND || outcome == ARES_ENODATA) {
+        status = STATUS_NOT_FOUND;
+    }
+    if (status == STATUS_OK) {
+        name->is_told = true;
+        set_life(name, (int64_t)ttl_s * 1000);
+    } else {
+        keep_old(name, status == STATUS_NOT_FOUND);
+    }
     net_timer_start(dns->tell, 0);
 }
 
@@ -211,22 +256,34 @@ static void look_up(struct name *name)
 {
     const struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM};
     name->is_pending = true;
-    ares_getaddrinfo(name->dns->channel, name->host, NULL, &hints, name_on_found, name);
+    if (name->services != NULL) {
+        ares_query(name->dns->channel, name->host, CLASS_INTERNET, TYPE_SRV, name_on_services,
+                   name);
+    } else {
+        ares_getaddrinfo(name->dns->channel, name->host, NULL, &hints, name_on_found, name);
+    }
     set_timeout(name->dns);
 }
 
-static struct name *find_name(const struct dns *dns, struct bytes host)
+static struct name *find_name(const struct dns *dns, struct bytes host, bool has_services)
 {
     for (size_t i = 0; i < dns->name_count; i++) {
-        if (bytes_equal_nocase(bytes_of_text(dns->names[i]->host), host)) {
+        bool is_same_kind = (dns->names[i]->services != NULL) == has_services;
+        if (is_same_kind && bytes_equal_nocase(bytes_of_text(dns->names[i]->host), host)) {
             return dns->names[i];
         }
     }
     return NULL;
 }
 
+static void name_free(struct name *name)
+{
+    free(name->services);
+    free(name);
+}
+
 /* A new one, in place of the one unused for the longest time when there are too many. */
-static struct name *add_name(struct dns *dns, struct bytes host)
+static struct name *add_name(struct dns *dns, struct bytes host, bool has_services)
 {
     struct name **place = &dns->names[dns->name_count];
     if (dns->name_count == NAMES_MAX) {
@@ -242,8 +299,15 @@ static struct name *add_name(struct dns *dns, struct bytes host)
     if (name == NULL) {
         return NULL;
     }
+    if (has_services) {
+        name->services = calloc(DNS_SERVICES_MAX, sizeof(*name->services));
+        if (name->services == NULL) {
+            free(name);
+            return NULL;
+        }
+    }
     if (dns->name_count == NAMES_MAX) {
-        free(*place);
+        name_free(*place);
     } else {
         dns->name_count++;
     }
@@ -257,20 +321,23 @@ static struct name *add_name(struct dns *dns, struct bytes host)
 static bool is_due(const struct name *name, int64_t now_ms)
 {
     int64_t life_ms = name->expires_ms - name->fetched_ms;
-    return name->count > 0 ? now_ms >= name->expires_ms - life_ms / 10 : now_ms >= name->expires_ms;
+    bool serves = name->count > 0 || name->is_told;
+    return serves ? now_ms >= name->expires_ms - life_ms / 10 : now_ms >= name->expires_ms;
 }
 
-enum status dns_find(struct dns *dns, struct bytes host, struct net_address out[DNS_ADDRESSES_MAX],
-                     size_t *out_count)
+/* The entry of a name, which is looked up when it has to be. NOT_FOUND: it can be none;
+ * SERVER_BUSY. */
+static enum status find_entry(struct dns *dns, struct bytes host, bool has_services,
+                              struct name **out_name)
 {
     int64_t now_ms = net_now_ms(dns->net);
-    if (host.len == 0 || host.len >= HOST_ROOM) {
+    if (host.len == 0 || host.len >= DNS_HOST_ROOM) {
         return STATUS_NOT_FOUND;
     }
-    struct name *name = find_name(dns, host);
+    struct name *name = find_name(dns, host, has_services);
     bool is_new = name == NULL;
     if (is_new) {
-        name = add_name(dns, host);
+        name = add_name(dns, host, has_services);
     }
     if (name == NULL) {
         return STATUS_SERVER_BUSY;
@@ -279,12 +346,41 @@ enum status dns_find(struct dns *dns, struct bytes host, struct net_address out[
     if (!name->is_pending && (is_new || is_due(name, now_ms))) {
         look_up(name);
     }
+    *out_name = name;
+    return STATUS_OK;
+}
+
+enum status dns_find(struct dns *dns, struct bytes host, struct net_address out[DNS_ADDRESSES_MAX],
+                     size_t *out_count)
+{
+    struct name *name = NULL;
+    enum status status = find_entry(dns, host, false, &name);
+    if (status != STATUS_OK) {
+        return status;
+    }
     if (name->count > 0) {
         memcpy(out, name->addresses, name->count * sizeof(*out));
         *out_count = name->count;
         return STATUS_OK;
     }
     return name->is_pending ? STATUS_PENDING : STATUS_NOT_FOUND;
+}
+
+/* Most domains have none: nobody waits for hearing that again. */
+enum status dns_find_services(struct dns *dns, struct bytes name,
+                              struct dns_service out[DNS_SERVICES_MAX], size_t *out_count)
+{
+    struct name *entry = NULL;
+    enum status status = find_entry(dns, name, true, &entry);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (entry->is_told) {
+        memcpy(out, entry->services, entry->count * sizeof(*out));
+        *out_count = entry->count;
+        return STATUS_OK;
+    }
+    return entry->is_known ? STATUS_NOT_FOUND : STATUS_PENDING;
 }
 
 /* --- making ----------------------------------------------------------------------------------- */
@@ -360,7 +456,7 @@ void dns_free(struct dns *dns)
         net_watch_free(dns->sockets[i].watch);
     }
     for (size_t i = 0; i < dns->name_count; i++) {
-        free(dns->names[i]);
+        name_free(dns->names[i]);
     }
     net_timer_free(dns->timeout);
     net_timer_free(dns->tell);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Addresses of host names, kept as long as their TTL says and looked up anew before they are
- * missed.
+ * Addresses of host names and who offers a service, kept as long as their TTL says and looked up
+ * anew before they are missed.
  *
  * One per worker, its thread. IPv6 and IPv4 of a name are looked up together. While a name is being
  * looked up again the old addresses serve; when that fails they do so for a while longer. Scenario
@@ -10,6 +10,7 @@
 #pragma once
 
 #include "conf/settings.h"
+#include "resolver/dns_srv.h"
 #include "resolver/net.h"
 
 #define DNS_ADDRESSES_MAX 8
@@ -25,6 +26,12 @@ void dns_free(struct dns *dns);
  * is no such name or it has no address, as far as was heard lately. SERVER_BUSY: too many names. */
 enum status dns_find(struct dns *dns, struct bytes host, struct net_address out[DNS_ADDRESSES_MAX],
                      size_t *out_count);
+
+/* Who offers a service: the SRV records of a name as "_hdl-srv._tcp.wuhan.example", sorted by their
+ * priority. OK and none: the domain says that nobody does. NOT_FOUND: there are no such records, as
+ * far as was heard lately. PENDING, SERVER_BUSY as above. */
+enum status dns_find_services(struct dns *dns, struct bytes name,
+                              struct dns_service out[DNS_SERVICES_MAX], size_t *out_count);
 
 /* Told once, when any look-up has ended. Embedded; taken back by dns_forget. */
 struct dns_waiter {

@@ -78,6 +78,14 @@ void forward_job_free(struct forward_job *job);
 
 struct bytes forward_job_name(const struct forward_job *job);
 
+/* --- forward_hosts.c: addresses in place of host names ------------------------------------------
+ */
+
+/* Makes the job's targets of these. OK: there are some; PENDING: none is known yet; UNREACHABLE:
+ * none can be had. */
+enum status forward_place(struct forward_job *job, const struct service_target *targets,
+                          size_t count);
+
 /* --- forward_memory.c: what the cache remembers of whole public records -------------------------
  */
 

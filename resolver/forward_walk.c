@@ -338,31 +338,6 @@ static void send(struct forward_job *job)
     }
 }
 
-/* Puts addresses in place of host names. PENDING: none is known yet. */
-static enum status place_hosts(struct forward_job *job, const struct service_target *targets,
-                               size_t count)
-{
-    enum status status = STATUS_UNREACHABLE;
-    for (size_t i = 0; i < count; i++) {
-        struct net_address addresses[DNS_ADDRESSES_MAX];
-        size_t found = 1;
-        addresses[0] = targets[i].address;
-        if (targets[i].host.len > 0) {
-            enum status known = dns_find(job->forward->dns, targets[i].host, addresses, &found);
-            status = known == STATUS_PENDING ? STATUS_PENDING : status;
-            found = known == STATUS_OK ? found : 0;
-        }
-        for (size_t a = 0; a < found && job->target_count < SERVICE_TARGETS_MAX; a++) {
-            struct service_target *to = &job->targets[job->target_count++];
-            *to = targets[i];
-            to->host = BYTES_NONE;
-            to->address = addresses[a];
-            to->address.port = targets[i].address.port;
-        }
-    }
-    return job->target_count > 0 ? STATUS_OK : status;
-}
-
 static void walk_on_dns(void *context)
 {
     ask_service(context);
@@ -378,8 +353,7 @@ static void ask_service(struct forward_job *job)
     };
     struct forward *forward = job->forward;
     size_t count = service_targets(&job->service, &need, upstream_cost, forward->upstream, targets);
-    job->target_count = 0;
-    enum status status = place_hosts(job, targets, count);
+    enum status status = forward_place(job, targets, count);
     if (status == STATUS_OK) {
         send(job);
     } else if (status == STATUS_PENDING &&

@@ -216,6 +216,7 @@ static void plan_server(struct plan *plan, const struct site *site,
         }
         if (!has_own && is_host(host)) {
             ranked.target.host = host;
+            ranked.target.has_records = attribute_of(site, "srv", server->id).len > 0;
             plan_add(plan, ranked);
         }
     }

@@ -38,6 +38,7 @@ struct bytes service_alias(const struct value *values, size_t count, enum servic
 struct service_target {
     struct net_address address; /* with the port; of no meaning while `host` is not empty */
     struct bytes host;          /* its name, to be looked up */
+    bool has_records;           /* SRV records of that name may tell where it is */
     enum ask_transport transport;
     struct message_version version; /* to speak to it */
     uint16_t serial;                /* of its site */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Reading the upstream section (upward.h). Each server of upstream.servers becomes a site of its
- * own: any of them will do.
+ * own: any of them will do. A host name without a port may have SRV records: its site says so in an
+ * attribute "srv".
  */
 #include "resolver/upward.h"
 
@@ -19,8 +20,14 @@
 
 /* --- servers ---------------------------------------------------------------------------------- */
 
+struct place {
+    char host[HOST_ROOM];
+    uint16_t port;
+    bool has_port; /* it was told */
+};
+
 /* "wuhan.example:2641", "192.0.2.7", "[2001:db8::1]:2641", "2001:db8::1". */
-static bool split(const char *text, char host[HOST_ROOM], uint16_t *out_port)
+static bool split(const char *text, struct place *out_place)
 {
     const char *port = NULL;
     const char *colon = strchr(text, ':');
@@ -42,35 +49,38 @@ static bool split(const char *text, char host[HOST_ROOM], uint16_t *out_port)
         (port != NULL && (*port == '\0' || *end != '\0'))) {
         return false;
     }
-    memcpy(host, text, len);
-    host[len] = '\0';
-    *out_port = (uint16_t)number;
+    memcpy(out_place->host, text, len);
+    out_place->host[len] = '\0';
+    out_place->port = (uint16_t)number;
+    out_place->has_port = port != NULL;
     return true;
 }
 
-static enum status add_server(struct upward *upward, const char *host, uint16_t port)
+static enum status add_server(struct upward *upward, const struct place *place)
 {
     struct arena *arena = upward->arena;
     struct site_server *server = arena_calloc(arena, 1, sizeof(*server));
     struct site_interface *interfaces = arena_calloc(arena, 2, sizeof(*interfaces));
-    struct site_attribute *attribute = arena_calloc(arena, 1, sizeof(*attribute));
-    struct bytes name = arena_copy(arena, bytes_of_text(host));
-    if (server == NULL || interfaces == NULL || attribute == NULL || name.data == NULL) {
+    struct site_attribute *attributes = arena_calloc(arena, 2, sizeof(*attributes));
+    struct bytes name = arena_copy(arena, bytes_of_text(place->host));
+    if (server == NULL || interfaces == NULL || attributes == NULL || name.data == NULL) {
         return STATUS_NO_MEMORY;
     }
-    interfaces[0] = (struct site_interface){SITE_BOTH, SITE_UDP, port};
-    interfaces[1] = (struct site_interface){SITE_BOTH, SITE_TCP, port};
-    *attribute = (struct site_attribute){BYTES_LITERAL("domain"), name};
+    interfaces[0] = (struct site_interface){SITE_BOTH, SITE_UDP, place->port};
+    interfaces[1] = (struct site_interface){SITE_BOTH, SITE_TCP, place->port};
+    attributes[0] = (struct site_attribute){BYTES_LITERAL("domain"), name};
+    attributes[1] = (struct site_attribute){BYTES_LITERAL("srv"), BYTES_LITERAL("yes")};
     *server = (struct site_server){.id = 1, .interfaces = interfaces, .interface_count = 2};
-    bool is_address = site_address_parse(host, server->address);
+    bool is_address = site_address_parse(place->host, server->address);
+    size_t named = place->has_port ? 1 : 2;
     upward->service.sites[upward->service.count++] = (struct site){
         .format = 1,
         .protocol_major = MESSAGE_VERSION_MAJOR,
         .protocol_minor = MESSAGE_VERSION_MINOR,
         .serial = MESSAGE_SERIAL_UNKNOWN,
         .primary_mask = SITE_PRIMARY,
-        .attributes = attribute,
-        .attribute_count = is_address ? 0 : 1,
+        .attributes = attributes,
+        .attribute_count = is_address ? 0 : named,
         .servers = server,
         .server_count = 1,
     };
@@ -81,9 +91,8 @@ static enum status read_servers(struct upward *upward, const struct settings_lis
                                 struct fault *fault)
 {
     for (size_t i = 0; i < list->count; i++) {
-        char host[HOST_ROOM];
-        uint16_t port = 0;
-        if (!split(list->items[i], host, &port)) {
+        struct place place;
+        if (!split(list->items[i], &place)) {
             return fault_set(fault, STATUS_BAD_SETTING, "upstream.servers: \"%s\" is not host:port",
                              list->items[i]);
         }
@@ -91,7 +100,7 @@ static enum status read_servers(struct upward *upward, const struct settings_lis
             return fault_set(fault, STATUS_BAD_SETTING, "upstream.servers: more than %d",
                              SERVICE_SITES_MAX);
         }
-        if (add_server(upward, host, port) != STATUS_OK) {
+        if (add_server(upward, &place) != STATUS_OK) {
             return fault_set(fault, STATUS_NO_MEMORY, "out of memory");
         }
     }

@@ -47,6 +47,14 @@ void dns_free(struct dns *dns)
     }
 }
 
+static void start(struct dns *dns)
+{
+    if (!dns->is_started) {
+        net_timer_start(dns->timer, LOOK_UP_MS);
+        dns->is_started = true;
+    }
+}
+
 enum status dns_find(struct dns *dns, struct bytes host, struct net_address out[DNS_ADDRESSES_MAX],
                      size_t *out_count)
 {
@@ -57,15 +65,33 @@ enum status dns_find(struct dns *dns, struct bytes host, struct net_address out[
         return STATUS_NOT_FOUND;
     }
     if (!dns->is_known) {
-        if (!dns->is_started) {
-            net_timer_start(dns->timer, LOOK_UP_MS);
-            dns->is_started = true;
-        }
+        start(dns);
         return STATUS_PENDING;
     }
     memcpy(text, host.data, host.len - end.len);
     assert(net_address_parse(text, 0, &out[0]) == STATUS_OK);
     *out_count = 1;
+    return STATUS_OK;
+}
+
+/* Of "peers.test" alone: the second peer, then the top-level one; of "none.test" it is said that
+ * nobody offers any. */
+enum status dns_find_services(struct dns *dns, struct bytes name,
+                              struct dns_service out[DNS_SERVICES_MAX], size_t *out_count)
+{
+    static const struct dns_service peers[] = {{"127.0.0.8.test", 2650, 1, 0},
+                                               {"127.0.0.7.test", 2650, 2, 0}};
+    struct bytes end = bytes_from(name, sizeof("_hdl-srv._tcp.") - 1);
+    bool has_peers = bytes_equal(end, BYTES_LITERAL("peers.test"));
+    if (!has_peers && !bytes_equal(end, BYTES_LITERAL("none.test"))) {
+        return STATUS_NOT_FOUND;
+    }
+    if (!dns->is_known) {
+        start(dns);
+        return STATUS_PENDING;
+    }
+    *out_count = has_peers ? 2 : 0;
+    memcpy(out, peers, *out_count * sizeof(peers[0]));
     return STATUS_OK;
 }
 

@@ -25,6 +25,7 @@
 enum peer_mode {
     PEER_ANSWERS,
     PEER_MUTE,
+    PEER_SLOW,     /* over UDP: after `slow_ms` */
     PEER_DEAD_UDP, /* answers over TCP alone */
     PEER_WRONG_ID,
     PEER_WRONG_SOURCE,
@@ -47,6 +48,10 @@ struct peer {
     struct net_listener *listener;
     struct net_stream *stream;
     enum peer_mode mode;
+    int64_t slow_ms;
+    struct net_timer *slow; /* then what was asked first is answered */
+    struct net_datagram slow_asked;
+    uint8_t slow_packet[1024];
     unsigned questions;
     uint32_t last_id;
     uint16_t last_port;
@@ -234,6 +239,26 @@ static inline void peer_send(struct peer *peer, struct bytes answer, const struc
     }
 }
 
+static inline void peer_on_slow(void *context)
+{
+    struct peer *peer = context;
+    uint8_t out[4096];
+    struct bytes asked = bytes_of(peer->slow_packet, peer->slow_asked.len);
+    peer->questions--; /* it was counted when it came */
+    peer_send(peer, peer_answer(peer, asked, out, sizeof(out)), &peer->slow_asked.peer);
+    peer->slow_asked.len = 0;
+}
+
+static inline void peer_take_time(struct peer *peer, const struct net_datagram *asked)
+{
+    peer->questions++;
+    if (peer->slow_asked.len == 0) {
+        memcpy(peer->slow_packet, asked->data, asked->len);
+        peer->slow_asked = *asked;
+        net_timer_start(peer->slow, peer->slow_ms);
+    }
+}
+
 static inline void peer_on_datagram(void *context)
 {
     struct peer *peer = context;
@@ -244,6 +269,10 @@ static inline void peer_on_datagram(void *context)
         peer->last_port = datagram.peer.port;
         if (peer->mode == PEER_MUTE || peer->mode == PEER_DEAD_UDP) {
             peer->questions++;
+            continue;
+        }
+        if (peer->mode == PEER_SLOW) {
+            peer_take_time(peer, &datagram);
             continue;
         }
         struct bytes answer = peer_answer(peer, bytes_of(in, datagram.len), out, sizeof(out));
@@ -298,6 +327,7 @@ static inline void peer_open(struct upstream_scene *up, size_t index, const char
                      STATUS_OK);
     assert_int_equal(net_udp_open(net, &other, peer_on_datagram, peer, &peer->stranger, NULL),
                      STATUS_OK);
+    assert_int_equal(net_timer_new(net, peer_on_slow, peer, &peer->slow), STATUS_OK);
     assert_int_equal(net_listen(net, &peer->address, peer_on_accepted, peer, &peer->listener, NULL),
                      STATUS_OK);
 }
@@ -397,6 +427,7 @@ static inline int upstream_close(void **state)
         net_free(up->nets[i]);
     }
     for (size_t i = 0; i < PEERS; i++) {
+        net_timer_free(up->peers[i].slow);
         net_udp_close(up->peers[i].udp);
         net_udp_close(up->peers[i].stranger);
         net_stream_close(up->peers[i].stream);

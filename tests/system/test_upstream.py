@@ -261,5 +261,67 @@ class Cold(harness.NodeTest):
         self.assertGreater(metric(node, "upstream_coalesced"), self.SOCKETS * self.EACH // 2)
 
 
+class Names(threading.Thread):
+    """A name server: who offers the service of wuhan.test, and the address of that."""
+
+    def __init__(self, address):
+        super().__init__(daemon=True)
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((address, 0))
+        self.address = self.socket.getsockname()
+        self.service = None
+        self.asked = []
+
+    def records(self, name, kind):
+        if kind == 33 and name.startswith("_hdl-srv._udp."):
+            return [struct.pack(">HHH", 10, 0, self.service[1]) + b"\1a\xc0\x1a"]
+        if kind == 1 and name.startswith("a."):
+            return [socket.inet_aton(self.service[0])]
+        return []
+
+    def run(self):
+        while True:
+            packet, peer = self.socket.recvfrom(2048)
+            labels, at = [], 12
+            while packet[at] != 0:
+                labels.append(packet[at + 1:at + 1 + packet[at]].decode())
+                at += 1 + packet[at]
+            name, kind = ".".join(labels), struct.unpack(">H", packet[at + 1:at + 3])[0]
+            self.asked.append((name, kind))
+            records = self.records(name, kind)
+            answer = packet[:2] + struct.pack(">HHHHH", 0x8180, 1, len(records), 0, 0)
+            answer += packet[12:at + 5]
+            for data in records:
+                answer += struct.pack(">HHHIH", 0xc00c, kind, 1, 5, len(data)) + data
+            self.socket.sendto(answer, peer)
+
+
+class Named(harness.NodeTest):
+    """The top-level service is told by a name alone."""
+
+    def test_service_records_are_followed_also_when_they_change(self):
+        names = Names("127.0.88.9")
+        old, new = Counting("127.0.88.10"), Counting("127.0.88.11")
+        names.service = old.address
+        node = self.node(prefix="88.608")
+        node.setting("upstream", "servers", "[wuhan.test]")
+        node.setting("upstream", "name_servers", "['%s:%d']" % names.address)
+        node.setting("workers", "count", "1")
+        for thread in (names, old, new):
+            thread.start()
+        node.start()
+        self.assertEqual(node.resolve_tcp("0.NA/88.1").code, 1)
+        self.assertEqual(old.asked, [b"0.NA/88.1"])
+        self.assertIn(("_hdl-srv._udp.wuhan.test", 33), names.asked)
+        self.assertIn(("a.wuhan.test", 1), names.asked)
+        names.service = new.address
+        time.sleep(5.2)
+        self.assertEqual(node.resolve_tcp("0.NA/88.2").code, 1)  # old ones serve, and are renewed
+        time.sleep(0.5)
+        self.assertEqual(node.resolve_tcp("0.NA/88.3").code, 1)
+        self.assertIn(b"0.NA/88.3", new.asked)
+        self.assertNotIn(b"0.NA/88.3", old.asked)
+
+
 if __name__ == "__main__":
     unittest.main()

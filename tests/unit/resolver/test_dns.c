@@ -17,6 +17,7 @@
 
 #define TYPE_A 1
 #define TYPE_AAAA 28
+#define TYPE_SRV 33
 #define PATIENCE_MS 5000
 
 struct scene {
@@ -28,8 +29,46 @@ struct scene {
     unsigned questions;
     unsigned told;
     bool is_empty; /* knows no name */
+    bool is_mute;
+    bool offers_nothing; /* says so in its service records */
+    uint16_t port;       /* of the services */
     uint32_t ttl_s;
 };
+
+/* Two services: b, and a, which is to be asked first; or that there is none. */
+static void put_services(const struct scene *scene, struct wire_writer *w)
+{
+    static const struct {
+        uint16_t priority;
+        const char *label;
+    } services[] = {{20, "\1b\xc0\x0c"}, {10, "\1a\xc0\x0c"}};
+    size_t count = scene->offers_nothing ? 1 : 2;
+    for (size_t i = 0; i < count; i++) {
+        struct bytes target =
+            scene->offers_nothing ? bytes_of("", 1) : bytes_of(services[i].label, 4);
+        wire_put_u16(w, 0xc00c);
+        wire_put_u16(w, TYPE_SRV);
+        wire_put_u16(w, 1);
+        wire_put_u32(w, scene->ttl_s);
+        wire_put_u16(w, (uint16_t)(6 + target.len));
+        wire_put_u16(w, services[i].priority);
+        wire_put_u16(w, 0);
+        wire_put_u16(w, scene->port);
+        wire_put_raw(w, target);
+    }
+}
+
+static void put_address(const struct scene *scene, struct wire_writer *w, uint16_t type)
+{
+    const uint8_t six[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = 7};
+    const uint8_t four[4] = {192, 0, 2, 7};
+    wire_put_u16(w, 0xc00c);
+    wire_put_u16(w, type);
+    wire_put_u16(w, 1);
+    wire_put_u32(w, scene->ttl_s);
+    wire_put_u16(w, type == TYPE_AAAA ? 16 : 4);
+    wire_put_raw(w, type == TYPE_AAAA ? bytes_of(six, 16) : bytes_of(four, 4));
+}
 
 /* The question's own bytes, then an answer of one address of the kind that was asked for. */
 static void answer(struct scene *scene, const struct net_datagram *asked)
@@ -46,23 +85,22 @@ static void answer(struct scene *scene, const struct net_datagram *asked)
     uint16_t type = wire_u16(&r);
     (void)wire_u16(&r);
     assert_true(wire_ok(&r));
+    uint16_t count = type == TYPE_SRV && !scene->offers_nothing ? 2 : 1;
     wire_put_raw(&w, id);
     wire_put_u16(&w, scene->is_empty ? 0x8183 : 0x8180);
     wire_put_u16(&w, 1);
-    wire_put_u16(&w, scene->is_empty ? 0 : 1);
+    wire_put_u16(&w, scene->is_empty ? 0 : count);
     wire_put_u32(&w, 0);
     wire_put_raw(&w, bytes_of(start, (size_t)(r.at - start)));
-    if (!scene->is_empty) {
-        const uint8_t six[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = 7};
-        const uint8_t four[4] = {192, 0, 2, 7};
-        wire_put_u16(&w, 0xc00c);
-        wire_put_u16(&w, type);
-        wire_put_u16(&w, 1);
-        wire_put_u32(&w, scene->ttl_s);
-        wire_put_u16(&w, type == TYPE_AAAA ? 16 : 4);
-        wire_put_raw(&w, type == TYPE_AAAA ? bytes_of(six, 16) : bytes_of(four, 4));
+    if (!scene->is_empty && type == TYPE_SRV) {
+        put_services(scene, &w);
+    } else if (!scene->is_empty) {
+        put_address(scene, &w, type);
     }
     scene->questions++;
+    if (scene->is_mute) {
+        return;
+    }
     struct net_datagram back = {.data = out, .len = wire_wrote(&w).len, .peer = asked->peer};
     assert_int_equal(net_udp_send(scene->server, &back, 1), 1);
 }
@@ -98,6 +136,7 @@ static int scene_open(void **state)
     const char *items[1] = {text};
     assert_non_null(scene);
     scene->ttl_s = 60;
+    scene->port = 2650;
     assert_int_equal(net_new(&scene->net), STATUS_OK);
     assert_int_equal(net_address_parse("127.0.0.1", 0, &any), STATUS_OK);
     assert_int_equal(
@@ -172,6 +211,103 @@ static void name_that_is_not_there_is_asked_for_once_in_a_while(void **state)
     assert_int_equal(scene->questions, before);
 }
 
+#define SERVICE "_hdl-srv._tcp.example.cn"
+
+static enum status find_services(struct scene *scene, struct dns_service *out, size_t *out_count)
+{
+    return dns_find_services(scene->dns, bytes_of_text(SERVICE), out, out_count);
+}
+
+static void services_are_found_in_the_order_of_their_priority(void **state)
+{
+    struct scene *scene = *state;
+    struct dns_service found[DNS_SERVICES_MAX];
+    size_t count = 0;
+    assert_int_equal(find_services(scene, found, &count), STATUS_PENDING);
+    wait_for_news(scene);
+    assert_int_equal(find_services(scene, found, &count), STATUS_OK);
+    assert_int_equal(count, 2);
+    assert_string_equal(found[0].host, "a." SERVICE);
+    assert_int_equal(found[0].priority, 10);
+    assert_int_equal(found[0].port, 2650);
+    assert_string_equal(found[1].host, "b." SERVICE);
+    assert_int_equal(scene->questions, 1);
+}
+
+/* An address of that name is another entry. */
+static void services_are_no_addresses(void **state)
+{
+    struct scene *scene = *state;
+    struct dns_service services[DNS_SERVICES_MAX];
+    struct net_address addresses[DNS_ADDRESSES_MAX];
+    size_t count = 0;
+    assert_int_equal(find_services(scene, services, &count), STATUS_PENDING);
+    assert_int_equal(find(scene, SERVICE, addresses, &count), STATUS_PENDING);
+    wait_for_news(scene);
+    wait_for_news(scene);
+    assert_int_equal(find_services(scene, services, &count), STATUS_OK);
+    assert_int_equal(services[0].port, 2650);
+    assert_int_equal(find(scene, SERVICE, addresses, &count), STATUS_OK);
+}
+
+static void domain_that_offers_nothing_says_so(void **state)
+{
+    struct scene *scene = *state;
+    struct dns_service found[DNS_SERVICES_MAX];
+    size_t count = 7;
+    scene->offers_nothing = true;
+    assert_int_equal(find_services(scene, found, &count), STATUS_PENDING);
+    wait_for_news(scene);
+    assert_int_equal(find_services(scene, found, &count), STATUS_OK);
+    assert_int_equal(count, 0);
+}
+
+static void domain_without_service_records_is_known_as_such(void **state)
+{
+    struct scene *scene = *state;
+    struct dns_service found[DNS_SERVICES_MAX];
+    size_t count = 0;
+    scene->is_empty = true;
+    assert_int_equal(find_services(scene, found, &count), STATUS_PENDING);
+    wait_for_news(scene);
+    unsigned before = scene->questions;
+    assert_int_equal(find_services(scene, found, &count), STATUS_NOT_FOUND);
+    assert_int_equal(find_services(scene, found, &count), STATUS_NOT_FOUND);
+    assert_int_equal(scene->questions, before);
+}
+
+/* Times are at least five seconds, so the clock is real: once for both kinds. */
+static void what_is_known_serves_while_it_is_looked_up_again(void **state)
+{
+    struct scene *scene = *state;
+    struct dns_service services[DNS_SERVICES_MAX];
+    struct net_address addresses[DNS_ADDRESSES_MAX];
+    size_t count = 0;
+    scene->ttl_s = 1;
+    assert_int_equal(find_services(scene, services, &count), STATUS_PENDING);
+    wait_for_news(scene);
+    assert_int_equal(find(scene, "wuhan.example.cn", addresses, &count), STATUS_PENDING);
+    wait_for_news(scene);
+    unsigned before = scene->questions;
+    net_timer_start(scene->patience, 4700);
+    net_run(scene->net);
+    scene->port = 2651;
+    assert_int_equal(find_services(scene, services, &count), STATUS_OK);
+    assert_int_equal(services[0].port, 2650);
+    assert_int_equal(find(scene, "wuhan.example.cn", addresses, &count), STATUS_OK);
+    wait_for_news(scene);
+    net_timer_start(scene->patience, 300);
+    net_run(scene->net);
+    assert_int_equal(scene->questions, before + 3);
+    assert_int_equal(find_services(scene, services, &count), STATUS_OK);
+    assert_int_equal(services[0].port, 2651);
+    scene->is_mute = true; /* and when nobody answers any more */
+    net_timer_start(scene->patience, 5200);
+    net_run(scene->net);
+    assert_int_equal(find_services(scene, services, &count), STATUS_OK);
+    assert_int_equal(find(scene, "wuhan.example.cn", addresses, &count), STATUS_OK);
+}
+
 static void waiter_that_is_forgotten_is_not_told(void **state)
 {
     struct scene *scene = *state;
@@ -223,6 +359,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(name_is_found_with_both_families_ipv6_first),
         CASE(name_that_is_not_there_is_asked_for_once_in_a_while),
+        CASE(services_are_found_in_the_order_of_their_priority),
+        CASE(services_are_no_addresses),
+        CASE(domain_that_offers_nothing_says_so),
+        CASE(domain_without_service_records_is_known_as_such),
+        CASE(what_is_known_serves_while_it_is_looked_up_again),
         CASE(waiter_that_is_forgotten_is_not_told),
         CASE(ending_with_a_question_out_leaves_nothing),
         CASE(names_too_long_are_not_looked_up),

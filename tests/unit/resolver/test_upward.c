@@ -64,6 +64,21 @@ static void servers_are_addresses_and_names_with_and_without_port(void **state)
     }
     assert_true(bytes_equal(out[3].host, BYTES_LITERAL("wuhan.example")));
     assert_int_equal(out[3].address.port, 2650);
+    assert_false(out[3].has_records);
+}
+
+static void names_without_port_may_have_service_records(void **state)
+{
+    (void)state;
+    struct service_target out[SERVICE_TARGETS_MAX];
+    assert_int_equal(read_yaml("upstream:\n  servers: ['wuhan.example', '192.0.2.7']\n", NULL),
+                     STATUS_OK);
+    assert_int_equal(service_targets(&upward->service, &need, NULL, NULL, out), 4);
+    assert_true(bytes_equal(out[0].host, BYTES_LITERAL("wuhan.example")));
+    assert_true(out[0].has_records);
+    assert_int_equal(out[0].address.port, 2641);
+    assert_int_equal(out[1].host.len, 0);
+    assert_false(out[1].has_records);
 }
 
 static void servers_that_are_none_are_named(void **state)
@@ -155,6 +170,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(nobody_is_asked_by_default),
         CASE(servers_are_addresses_and_names_with_and_without_port),
+        CASE(names_without_port_may_have_service_records),
         CASE(servers_that_are_none_are_named),
         CASE(networks_that_are_none_are_named),
         CASE(refused_prefixes_include_what_is_below),
