@@ -16,6 +16,7 @@
 #include "protocol/arena.h"
 #include "protocol/status.h"
 #include "registry/registry.h"
+#include "resolver/node.h"
 
 enum command_exit {
     EXIT_OK = 0,
@@ -74,6 +75,7 @@ struct command_call {
     const char *const (*options)[2]; /* name with dashes, value or "" */
     const char *directory;           /* absolute; NULL when the row needs none */
     struct registry *registry; /* borrowed, when run inside the daemon for somebody; else NULL */
+    struct node *node;         /* likewise */
     struct arena *arena;       /* of the command */
     FILE *out;
     FILE *err;

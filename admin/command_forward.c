@@ -20,8 +20,11 @@
 
 bool command_forward_allows(const struct command_call *call)
 {
-    static const char *const rows[][2] = {
-        {"prefix", "list"}, {"record", "show"}, {"record", "history"}, {"journal", "tail"}};
+    static const char *const rows[][2] = {{"prefix", "list"},
+                                          {"prefix", "route-history"},
+                                          {"record", "show"},
+                                          {"record", "history"},
+                                          {"journal", "tail"}};
     const char *sets = command_option(call, "-n");
     uint64_t count = 0;
     if (command_has(call, "--secrets") || command_has(call, "--follow") ||
@@ -158,10 +161,11 @@ static enum status run_caught(struct command_call *call, char *text, json_t **ou
     return status;
 }
 
-enum status command_forward_run(json_t *arguments, struct registry *registry, json_t **out_result,
-                                struct fault *fault)
+enum status command_forward_run(json_t *arguments, const struct command_forward_daemon *daemon,
+                                json_t **out_result, struct fault *fault)
 {
-    struct forwarded forwarded = {.call = {.registry = registry, .directory = "."}};
+    struct forwarded forwarded = {
+        .call = {.registry = daemon->registry, .node = daemon->node, .directory = "."}};
     struct command_call *call = &forwarded.call;
     if (!read_call(arguments, &forwarded)) {
         return fault_set(fault, STATUS_PROTOCOL_ERROR, "%s", "the command cannot be understood");

@@ -14,6 +14,11 @@ bool command_forward_allows(const struct command_call *call);
  * this user reads the store, or no daemon runs: run it here. */
 bool command_forward(struct command_call *call, int *out_exit);
 
-/* In the daemon: runs what `arguments` says against `registry`. NOT_SUPPORTED: not allowed. */
-enum status command_forward_run(json_t *arguments, struct registry *registry, json_t **out_result,
-                                struct fault *fault);
+/* In the daemon: runs what `arguments` says against what is borrowed. NOT_SUPPORTED: not allowed.
+ */
+struct command_forward_daemon {
+    struct registry *registry;
+    struct node *node;
+};
+enum status command_forward_run(json_t *arguments, const struct command_forward_daemon *daemon,
+                                json_t **out_result, struct fault *fault);

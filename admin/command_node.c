@@ -5,6 +5,7 @@
 #include "admin/command.h"
 #include "admin/command_reach.h"
 #include "admin/figures.h"
+#include "admin/route_states.h"
 #include "admin/say.h"
 
 static json_int_t number(json_t *result, const char *name)
@@ -39,6 +40,27 @@ static void print_warnings(struct command_call *call, json_t *result)
     }
 }
 
+/* Is our own canary answered, at our sockets and through the service above? */
+static void add_canary(struct command_call *call, json_t *canary, struct say_table *table)
+{
+    static const char *const ways[][3] = {
+        {"udp", "canary over UDP", "探针标识（UDP）"},
+        {"tcp", "canary over TCP", "探针标识（TCP）"},
+        {"above", "canary from above", "探针标识（经上级）"},
+    };
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        json_t *track = json_object_get(canary, ways[i][0]);
+        char line[640];
+        char rtt[32];
+        const char *state = track == NULL ? "-" : route_states_line(call, track);
+        json_int_t rtt_us = json_integer_value(json_object_get(track, "rtt_us"));
+        (void)snprintf(line, sizeof(line), "%s%s%s", state, rtt_us > 0 ? ", " : "",
+                       rtt_us > 0 ? route_states_rtt(rtt_us, rtt) : "");
+        const char *cells[] = {say_text(call, ways[i][1], ways[i][2]), line};
+        say_table_row(table, cells);
+    }
+}
+
 static void print_status(struct command_call *call, json_t *result)
 {
     static const char *const names[][3] = {
@@ -70,6 +92,7 @@ static void print_status(struct command_call *call, json_t *result)
                 : digits};
         say_table_row(table, cells);
     }
+    add_canary(call, json_object_get(result, "canary"), table);
     say_table_print(table, call->out);
     print_warnings(call, result);
 }

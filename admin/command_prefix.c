@@ -12,6 +12,7 @@
 #include "admin/init_site.h"
 #include "admin/key_file.h"
 #include "admin/own_records.h"
+#include "admin/route_states.h"
 #include "admin/say.h"
 #include "admin/writer.h"
 
@@ -494,13 +495,27 @@ static json_t *prefix_json(const struct prefix_row *row, uint64_t identifiers, u
                      "version", (json_int_t)row->version);
 }
 
-static void list_one(struct command_call *call, struct snapshot *snapshot,
-                     const struct prefix_row *row, json_t *items, struct say_table *table)
+struct list {
+    struct command_call *call;
+    struct snapshot *snapshot;
+    json_t *states; /* of the nodes of delegated prefixes */
+    json_t *items;
+    struct say_table *table;
+};
+
+static void list_one(struct list *list, const struct prefix_row *row)
 {
+    struct command_call *call = list->call;
+    struct snapshot *snapshot = list->snapshot;
+    json_t *route =
+        row->hosting == PREFIX_DELEGATED ? route_states_of(list->states, row->prefix) : NULL;
+    const char *route_state = json_string_value(json_object_get(route, "state"));
     uint64_t identifiers = registry_counter(snapshot, row->prefix, COUNTER_IDENTIFIERS);
     uint64_t bytes = registry_counter(snapshot, row->prefix, COUNTER_BYTES);
     if (call->is_json) {
-        (void)json_array_append_new(items, prefix_json(row, identifiers, bytes));
+        json_t *item = prefix_json(row, identifiers, bytes);
+        (void)json_object_set(item, "route", route == NULL ? json_null() : route);
+        (void)json_array_append_new(list->items, item);
         return;
     }
     char numbers[4][24];
@@ -508,6 +523,7 @@ static void list_one(struct command_call *call, struct snapshot *snapshot,
     (void)snprintf(numbers[1], sizeof(numbers[1]), "%" PRIu64, bytes);
     const char *cells[] = {say_printable(call->arena, row->prefix),
                            state_word(row),
+                           route == NULL ? "-" : route_states_word(call, route_state),
                            say_printable(call->arena, row->enterprise),
                            numbers[0],
                            limit_text(row->max_identifiers, numbers[2]),
@@ -515,7 +531,7 @@ static void list_one(struct command_call *call, struct snapshot *snapshot,
                            limit_text(row->max_bytes, numbers[3]),
                            row->case_rule == CASE_SENSITIVE ? say_text(call, "yes", "是")
                                                             : say_text(call, "no", "否")};
-    say_table_row(table, cells);
+    say_table_row(list->table, cells);
 }
 
 int command_prefix_list(struct command_call *call)
@@ -527,28 +543,34 @@ int command_prefix_list(struct command_call *call)
         return exit;
     }
     const char *headings[] = {
-        say_text(call, "PREFIX", "前缀"),     say_text(call, "STATE", "状态"),
-        say_text(call, "ENTERPRISE", "企业"), say_text(call, "IDENTIFIERS", "标识数"),
-        say_text(call, "OF AT MOST", "上限"), say_text(call, "BYTES", "字节"),
-        say_text(call, "OF AT MOST", "上限"), say_text(call, "CASE", "区分大小写")};
-    struct say_table *table = say_table_new(headings, 8);
-    json_t *items = json_array();
+        say_text(call, "PREFIX", "前缀"),        say_text(call, "STATE", "状态"),
+        say_text(call, "ROUTE", "路由"),         say_text(call, "ENTERPRISE", "企业"),
+        say_text(call, "IDENTIFIERS", "标识数"), say_text(call, "OF AT MOST", "上限"),
+        say_text(call, "BYTES", "字节"),         say_text(call, "OF AT MOST", "上限"),
+        say_text(call, "CASE", "区分大小写")};
+    bool is_live = false;
+    struct list list = {.call = call,
+                        .snapshot = snapshot,
+                        .states = route_states(call, NULL, &is_live),
+                        .items = json_array(),
+                        .table = say_table_new(headings, 9)};
     struct prefix_row row;
     enum status status = registry_next_prefix(snapshot, BYTES_NONE, &row);
     while (status == STATUS_OK) {
-        list_one(call, snapshot, &row, items, table);
+        list_one(&list, &row);
         status = registry_next_prefix(snapshot, row.prefix, &row);
     }
     command_close_store(registry, snapshot);
     if (status != STATUS_NOT_FOUND) {
         exit = say_status(call, status, call->directory, NULL);
     } else if (call->is_json) {
-        exit = say_json(call, json_pack("{s:O, s:n}", "items", items, "next"));
+        exit = say_json(call, json_pack("{s:O, s:n}", "items", list.items, "next"));
     } else {
-        say_table_print(table, call->out);
-        table = NULL;
+        say_table_print(list.table, call->out);
+        list.table = NULL;
     }
-    say_table_free(table);
-    json_decref(items);
+    say_table_free(list.table);
+    json_decref(list.items);
+    json_decref(list.states);
     return exit;
 }

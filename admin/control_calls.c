@@ -56,6 +56,19 @@ static enum status call_node_status(struct control *control, json_t *arguments, 
         !figures.refuses_writes && figures.refusal == STATUS_STORAGE_FULL, "clock_behind_ms",
         (json_int_t)figures_clock_behind_ms(&figures, net_wall_ms(control->net)),
         "oldest_reader_age_s", (json_int_t)figures_age_s(&figures, net_wall_ms(control->net)));
+    json_t *probes = node_probes(node, "");
+    (void)json_object_set(*out_result, "canary", json_object_get(probes, "canary"));
+    json_decref(probes);
+    return STATUS_OK;
+}
+
+/* What probes found: of all delegated prefixes, or of one with its history. */
+static enum status call_probe_states(struct control *control, json_t *arguments,
+                                     json_t **out_result, struct fault *fault)
+{
+    (void)fault;
+    *out_result =
+        node_probes(control->options.node, json_string_value(json_object_get(arguments, "prefix")));
     return STATUS_OK;
 }
 
@@ -204,7 +217,8 @@ static enum status call_conf_running(struct control *control, json_t *arguments,
 static enum status call_run(struct control *control, json_t *arguments, json_t **out_result,
                             struct fault *fault)
 {
-    return command_forward_run(arguments, control->options.registry, out_result, fault);
+    const struct command_forward_daemon daemon = {control->options.registry, control->options.node};
+    return command_forward_run(arguments, &daemon, out_result, fault);
 }
 
 /* --- dispatch --------------------------------------------------------------------------------- */
@@ -218,6 +232,7 @@ static const struct {
     {"node drain", call_node_drain, true},      {"stats", call_stats, false},
     {"conf running", call_conf_running, false}, {"run", call_run, false},
     {"site publish", call_site_publish, true},  {"cache flush", call_cache_flush, true},
+    {"probe states", call_probe_states, false},
 };
 
 static void send_json(struct control_connection *connection, enum control_kind kind,

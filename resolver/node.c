@@ -19,6 +19,7 @@
 #include "resolver/generation.h"
 #include "resolver/key_cache.h"
 #include "resolver/node_parts.h"
+#include "resolver/probe_thread.h"
 
 #define CACHE_PATH_ROOM 4096
 
@@ -127,7 +128,7 @@ static bool make_tables(struct node *node)
     return node->reassembly != NULL && node->sources != NULL && node->budget != NULL &&
            node->sessions != NULL && node->tries != NULL && node->keys != NULL &&
            node->hub != NULL && node->duplicates != NULL && node->seats != NULL &&
-           metrics_new(node->seat_count + 1, &node->metrics) == STATUS_OK;
+           metrics_new(node->seat_count + 2, &node->metrics) == STATUS_OK;
 }
 
 static struct cache_limits cache_limits_of(const struct settings *settings)
@@ -293,6 +294,29 @@ static enum status start_quietly(struct node *node, struct fault *fault)
     return status;
 }
 
+/* Without it the node serves all the same. */
+static void start_probes(struct node *node)
+{
+    struct fault fault = {0};
+    struct probe_plan *plan = NULL;
+    const struct probe_thread_options options = {
+        .registry = node->options.registry,
+        .metrics = metrics_slot(node->metrics, node->seat_count + 1),
+        .log = node->options.log,
+        .directory = node->options.directory,
+        .name_servers = &node->options.settings->upstream_name_servers,
+        .random = node_random,
+    };
+    enum status status = node_probe_plan(node, node->options.settings, &plan, &fault);
+    if (status == STATUS_OK) {
+        status = probe_thread_start(&options, plan, &node->probes);
+    }
+    if (status != STATUS_OK) {
+        log_write(node->options.log, LOG_LEVEL_WARNING, "probe", "nothing is probed (%s)",
+                  fault.text[0] != '\0' ? fault.text : status_english(status));
+    }
+}
+
 enum status node_start(const struct node_options *options, struct node **out_node,
                        struct fault *fault)
 {
@@ -315,6 +339,7 @@ enum status node_start(const struct node_options *options, struct node **out_nod
         node_free(node);
         return status;
     }
+    start_probes(node);
     if (node->generation->site.len == 0) {
         log_write(node->options.log, LOG_LEVEL_WARNING, "node",
                   "the store holds no site record; site information cannot be given");
@@ -340,6 +365,15 @@ static void seat_on_adopt(struct mail *mail, void *owner)
     (void)pthread_mutex_unlock(&node->lock);
 }
 
+static void adopt_probes(struct node *node, const struct settings *settings)
+{
+    struct fault fault = {0};
+    struct probe_plan *plan = NULL;
+    if (node->probes != NULL && node_probe_plan(node, settings, &plan, &fault) == STATUS_OK) {
+        probe_thread_adopt(node->probes, plan);
+    }
+}
+
 enum status node_reload(struct node *node, const struct settings *settings, struct fault *fault)
 {
     struct generation *fresh = NULL;
@@ -362,6 +396,7 @@ enum status node_reload(struct node *node, const struct settings *settings, stru
     const struct cache_limits limits = cache_limits_of(settings);
     cache_limit(node->cache, &limits);
     registry_limit_map(node->options.registry, (uint64_t)settings->store_map_max);
+    adopt_probes(node, settings);
     generation_free(node->generation);
     node->generation = fresh;
     node->options.settings = settings;
@@ -380,6 +415,8 @@ static void seat_on_drain(struct mail *mail, void *owner)
 void node_drain(struct node *node, int64_t timeout_ms)
 {
     node->drain_timeout_ms = timeout_ms;
+    probe_thread_stop(node->probes);
+    node->probes = NULL;
     for (size_t i = 0; i < node->seat_count; i++) {
         if (node->seats[i].is_running) {
             node->seats[i].drain.opened = seat_on_drain;
@@ -465,6 +502,12 @@ struct cache *node_cache(struct node *node)
 struct metrics *node_metrics(struct node *node)
 {
     return node->metrics;
+}
+
+json_t *node_probes(struct node *node, const char *prefix)
+{
+    return node->probes == NULL ? json_pack("{s:{}, s:{}}", "prefixes", "canary")
+                                : probe_thread_states(node->probes, prefix);
 }
 
 uint64_t node_generation(const struct node *node)

@@ -53,5 +53,8 @@ size_t node_worker_count(const struct node *node);
 struct committer *node_committer(struct node *node);
 struct cache *node_cache(struct node *node); /* NULL: there is none */
 struct metrics *node_metrics(struct node *node);
+/* What probes found, as probe_table_json ("": of our canary alone), until the node is told to
+ * drain. NULL: no memory. */
+json_t *node_probes(struct node *node, const char *prefix);
 uint64_t node_generation(const struct node *node);
 int64_t node_started_ms(const struct node *node); /* wall clock */

@@ -9,8 +9,10 @@
 
 #include "resolver/generation.h"
 #include "resolver/node_parts.h"
+#include "resolver/probe.h"
 #include "resolver/site_key.h"
 #include "resolver/tls.h"
+#include "resolver/trust_roots.h"
 #include "resolver/upward.h"
 
 #define PATH_ROOM 4096
@@ -82,11 +84,28 @@ static enum status make_upward(const struct node_options *options, struct genera
     return status;
 }
 
+static enum status read_trust(const struct node_options *options, struct generation *generation,
+                              struct fault *fault)
+{
+    const struct settings_list *paths = &generation->settings->trust_roots;
+    struct fault inner = {STATUS_OK, ""};
+    enum status status =
+        paths->count == 0 ? STATUS_OK
+                          : trust_roots_read(options->directory, paths->items, paths->count,
+                                             &generation->trust_roots, &inner);
+    return status == STATUS_OK
+               ? status
+               : fault_set(fault, STATUS_BAD_SETTING, "trust.roots: %s", inner.text);
+}
+
 static enum status fill(const struct node *node, struct generation *generation, struct fault *fault)
 {
     enum status status = load_keys(&node->options, generation, fault);
     if (status == STATUS_OK) {
         status = make_upward(&node->options, generation, fault);
+    }
+    if (status == STATUS_OK) {
+        status = read_trust(&node->options, generation, fault);
     }
     if (status != STATUS_OK || !node->serves_tls) {
         return status;
@@ -115,4 +134,13 @@ enum status node_generation_new(const struct node *node, const struct settings *
     }
     *out_generation = generation;
     return STATUS_OK;
+}
+
+enum status node_probe_plan(const struct node *node, const struct settings *settings,
+                            struct probe_plan **out_plan, struct fault *fault)
+{
+    char path[PATH_ROOM];
+    return probe_plan_new(settings, node->port,
+                          file_of(&node->options, settings->upstream_site_file, path), out_plan,
+                          fault);
 }

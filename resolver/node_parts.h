@@ -23,6 +23,8 @@ struct seat {
     struct mail drain;
 };
 
+struct probe_plan;
+
 struct node {
     struct node_options options;
     struct generation *generation;
@@ -39,6 +41,7 @@ struct node {
     struct cache *cache; /* NULL: nothing other nodes answer is kept */
     struct crypto_pool *pool;
     struct committer *committer;
+    struct probe_thread *probes; /* NULL: it could not be started, or has ended */
     struct seat *seats;
     size_t seat_count;
     int cpus[CORES_MAX]; /* the i-th worker's, when they are steered */
@@ -61,3 +64,7 @@ enum status node_listen(struct node *node, struct fault *fault);
 enum status node_generation_new(const struct node *node, const struct settings *settings,
                                 uint64_t number, struct generation **out_generation,
                                 struct fault *fault);
+
+/* What the prober is to do by these settings. */
+enum status node_probe_plan(const struct node *node, const struct settings *settings,
+                            struct probe_plan **out_plan, struct fault *fault);

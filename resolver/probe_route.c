@@ -69,6 +69,21 @@ enum status probe_route_read(const struct value *values, size_t count, struct ar
     return STATUS_OK;
 }
 
+enum status probe_route_referred(const struct value *values, size_t count, struct arena *arena,
+                                 struct probe_route *out_route)
+{
+    struct service service;
+    enum status status = probe_route_read(values, count, arena, out_route);
+    if (status != STATUS_OK || out_route->sites > 0) {
+        return status;
+    }
+    status = service_read(values, count, SERVICE_OF_PREFIXES, arena, &service);
+    if (status == STATUS_OK) {
+        probe_route_of(&service, out_route);
+    }
+    return status;
+}
+
 bool probe_route_meets(const struct probe_route *route, const struct probe_route *told)
 {
     for (size_t i = 0; i < route->count; i++) {

@@ -25,6 +25,10 @@ struct probe_route {
 enum status probe_route_read(const struct value *values, size_t count, struct arena *arena,
                              struct probe_route *out_route);
 
+/* The same of what a referral tells: the service of names, else that of derived prefixes. */
+enum status probe_route_referred(const struct value *values, size_t count, struct arena *arena,
+                                 struct probe_route *out_route);
+
 /* The same of a service already read. */
 void probe_route_of(const struct service *service, struct probe_route *out_route);
 
