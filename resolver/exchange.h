@@ -36,6 +36,7 @@ struct generation {
     bool has_key_server;
     struct net_address key_server; /* resolves keys of other nodes for us */
     EVP_PKEY *key_server_key;      /* its signature is asked for; NULL: it is not known */
+    struct trust_roots *trust_roots; /* signatures of records lead to these; NULL: to none */
     const struct upward *upward;   /* who is asked about other names; NULL: nobody, for nobody */
 };
 
@@ -45,6 +46,7 @@ struct login;
 struct progress;
 struct stream;
 struct tls_context;
+struct trust_roots;
 struct udp;
 struct upward;
 

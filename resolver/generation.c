@@ -10,6 +10,7 @@
 
 #include "protocol/site.h"
 #include "resolver/tls.h"
+#include "resolver/trust_roots.h"
 #include "resolver/upward.h"
 
 #define SITE_ARENA_MAX (1u << 20)
@@ -164,6 +165,7 @@ void generation_free(struct generation *generation)
         EVP_PKEY_free(generation->previous_key);
         tls_context_free(generation->tls);
         EVP_PKEY_free(generation->key_server_key);
+        trust_roots_free(generation->trust_roots);
         upward_free((struct upward *)(uintptr_t)generation->upward);
         free(generation);
     }

@@ -43,6 +43,7 @@ static const struct {
     [LIMIT_PARKED] = {METRIC_parked_refused, "request answered busy, too many wait",
                       "limits.parked, limits.parked_bytes or limits.parked_per_source"},
     [LIMIT_CERTIFIED] = {METRIC_certified_refused, "answer not signed", "limits.certified"},
+    [LIMIT_TRUST] = {METRIC_trust_refused, "signatures of a record not followed", "limits.trust"},
     [LIMIT_VERIFY] = {METRIC_verify_refused, "question about an answer refused", "limits.verify"},
     [LIMIT_CHALLENGES] = {METRIC_challenges_displaced,
                           "its challenge took the place of an older one",

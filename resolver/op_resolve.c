@@ -16,6 +16,8 @@
 #include "resolver/hot_path.h"
 #include "resolver/lookup.h"
 #include "resolver/refer.h"
+#include "resolver/templated.h"
+#include "resolver/trust.h"
 
 /* No record has more values, so longer lists can only be meant to burn time. */
 #define FILTER_MAX VALUE_COUNT_MAX
@@ -171,7 +173,11 @@ static enum status answer_selected(struct exchange *x, const struct selection *s
     if (seen.visible == 0) {
         return exchange_refuse(x, STATUS_VALUES_NOT_FOUND, "");
     }
-    return answer_visible(x, selection->asked->handle, found->record.values, &seen);
+    enum status trust =
+        trust_mark(x, found->handle, found->record.values, seen.standing, (uint8_t)seen.least);
+    return trust == STATUS_OK
+               ? answer_visible(x, selection->asked->handle, found->record.values, &seen)
+               : trust;
 }
 
 /* The name every reference server answers about itself (§5.14); it holds nothing public. */
@@ -290,8 +296,11 @@ static enum status resolve_elsewhere(struct exchange *x, const struct body_resol
     if (status != STATUS_OK) {
         return refuse_lookup(x, status);
     }
-    return seen.visible == 0 ? exchange_refuse(x, STATUS_VALUES_NOT_FOUND, "")
-                             : answer_visible(x, asked->handle, values, &seen);
+    if (seen.visible == 0) {
+        return exchange_refuse(x, STATUS_VALUES_NOT_FOUND, "");
+    }
+    status = trust_mark(x, asked->handle, values, seen.standing, (uint8_t)seen.least);
+    return status == STATUS_OK ? answer_visible(x, asked->handle, values, &seen) : status;
 }
 
 /* A derived prefix may be kept by whom the one above it names. */
@@ -308,6 +317,26 @@ static enum status refuse_absent(struct exchange *x, const struct body_resolutio
     default:
         return refuse_lookup(x, status);
     }
+}
+
+/* Without a record there may be a template, otherwise another node. */
+static enum status answer_absent(struct exchange *x, const struct body_resolution *asked,
+                                 struct lookup *found)
+{
+    struct fault fault = {STATUS_OK, ""};
+    struct selection selection;
+    enum status status = templated_find(x, found, &fault);
+    if (status == STATUS_HANDLE_NOT_FOUND) {
+        return refuse_absent(x, asked, found->handle);
+    }
+    if (status == STATUS_OK) {
+        status = select_values(x, asked, &selection);
+    }
+    if (status == STATUS_CORRUPT) {
+        return refuse_damaged(x);
+    }
+    return status == STATUS_OK ? answer_selected(x, &selection, found)
+                               : exchange_refuse(x, status, fault.text);
 }
 
 enum status op_resolve(struct exchange *x)
@@ -329,7 +358,7 @@ enum status op_resolve(struct exchange *x)
                                            : resolve_elsewhere(x, &asked);
     }
     if (status == STATUS_HANDLE_NOT_FOUND) {
-        return refuse_absent(x, &asked, found.handle);
+        return answer_absent(x, &asked, &found);
     }
     if (status != STATUS_OK) {
         return refuse_lookup(x, status);
@@ -339,7 +368,7 @@ enum status op_resolve(struct exchange *x)
         return exchange_refuse(x, STATUS_NO_MEMORY, "");
     }
     bool is_certified = (x->message.header.flags & MESSAGE_CERTIFIED) != 0;
-    bool is_plain = selection_is_everything(&selection) && !is_certified;
+    bool is_plain = selection_is_everything(&selection) && !is_certified && !trust_is_asked(x);
     if (is_plain && (found.record.flags & RECORD_ALL_PUBLIC) != 0) {
         return answer_straight(x, asked.handle, found.record.values);
     }

@@ -30,6 +30,7 @@ enum wait_kind {
     WAIT_AGAIN,     /* for nothing: the decision is to be made anew */
     WAIT_FORWARD,   /* a name that lives elsewhere */
     WAIT_ELSEWHERE, /* a key or group that lives elsewhere */
+    WAIT_TRUST,     /* signatures of a record are judged */
     WAIT_KINDS,
 };
 

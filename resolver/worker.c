@@ -12,6 +12,7 @@
 #include "resolver/hot_path.h"
 #include "resolver/key_remote.h"
 #include "resolver/stream.h"
+#include "resolver/trust.h"
 #include "resolver/udp.h"
 
 #define ARENA_FIRST (64u << 10)
@@ -154,6 +155,7 @@ void worker_done(struct worker *worker)
     worker_quit(worker);
     parked_table_free(worker->parked);
     forward_free(worker->forward);
+    trust_free(worker->trust);
     cache_reader_free(worker->cache);
     handshakes_free(worker->handshakes);
     net_timer_free(worker->timer);

@@ -32,6 +32,7 @@ struct key_remote;
 struct udp;
 struct stream;
 struct stream_listener;
+struct trust;
 
 struct worker_options {
     struct net *net;           /* borrowed */
@@ -79,6 +80,7 @@ struct worker {
     struct key_remote *key_remotes; /* keys that are being asked for */
     struct forward *forward;        /* its desk; NULL: without a hub */
     struct cache_reader *cache;     /* NULL: there is none */
+    struct trust *trust;            /* NULL: nobody asked for it yet */
     bool is_draining;
     bool is_last_call_over; /* the drain's: see worker_drops */
     int64_t drain_left_ms;  /* from then on */
