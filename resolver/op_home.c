@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Homing and unhoming prefixes, as `guantong prefix home` does: under the node's own enterprise,
- * with the limits the settings give new prefixes, and with an audit row.
+ * with the limits the settings give new prefixes, and with an audit row. What the node's own people
+ * decided otherwise, they alone take back: a prefix that was stopped, or given a node of its own.
  */
 #include "resolver/op_home.h"
 
@@ -83,6 +84,10 @@ static enum status bring(struct exchange *x, const struct auth *auth, struct byt
     }
     if (row.state == PREFIX_STOPPED) {
         return exchange_refuse(x, STATUS_ACCESS_DENIED, "the prefix was stopped by its node");
+    }
+    /* Nothing below it is served here, and a confirmation would say that it is. */
+    if (row.hosting != PREFIX_HOSTED) {
+        return exchange_refuse(x, STATUS_ACCESS_DENIED, "the prefix has a node of its own");
     }
     if (row.version != 0 && row.state == state) {
         return administer_confirm(x);

@@ -42,7 +42,8 @@ struct scene {
         void *context;
     } write; /* the one that is held */
     bool holds_writes;
-    struct arena *kept; /* what tests keep until they end */
+    enum status write_refusal; /* what the committer refuses them with; OK: it takes them */
+    struct arena *kept;        /* what tests keep until they end */
     struct worker worker;
     struct net_address address;
 };
@@ -71,6 +72,9 @@ static inline enum status scene_submit(void *context, struct change_set *set, co
 {
     struct scene *scene = context;
     const struct scene_write write = {set, done, done_context};
+    if (scene->write_refusal != STATUS_OK) {
+        return scene->write_refusal;
+    }
     if (!scene->holds_writes) {
         scene_commit(scene, &write);
     } else if (scene->write.set != NULL) {

@@ -253,6 +253,72 @@ static void secret_key_is_judged_where_it_lives_if_that_is_signed(void **state)
     scene_tcp_close(tcp);
 }
 
+/* Two records: any key of the user's administers one, his key 302 the other. */
+static void put_things(struct scene *scene)
+{
+    static const struct {
+        const char *name;
+        uint32_t index;
+    } things[] = {{"88.1000/any", 0}, {"88.1000/one", 302}};
+    for (size_t i = 0; i < 2; i++) {
+        uint8_t room[64];
+        const struct admin admin = {
+            .permissions = 0x0fff,
+            .identity = {.handle = BYTES_LITERAL(USER), .index = things[i].index}};
+        struct wire_writer w = wire_write(room, sizeof(room));
+        admin_encode(&w, &admin);
+        struct value value = fixture_value(100, "HS_ADMIN", "", 0x0e);
+        value.data = wire_wrote(&w);
+        fixture_put(&scene->store, bytes_of_text(things[i].name), &value, 1);
+    }
+    snapshot_rest(scene->store.snapshot);
+}
+
+static uint32_t add_to(struct scene *scene, struct scene_tcp *tcp, struct bytes name)
+{
+    uint8_t room[256];
+    struct value value = fixture_value(1, "URL", "http://a/", 0x0e);
+    struct body_values body = {.handle = name, .values = &value, .count = 1};
+    struct wire_writer w = wire_write(room, sizeof(room));
+    body_values_encode(&w, &body);
+    struct scene_ask ask = {.opcode = OPCODE_ADD_VALUE, .request_id = 9, .body = wire_wrote(&w)};
+    return scene_exchange(scene, tcp, scene_packet(&ask)).header.response_code;
+}
+
+/* Which of them it was, its node does not tell. */
+static void secret_key_without_index_has_what_any_key_of_it_has(void **state)
+{
+    struct scene *scene = *state;
+    struct scene_answer with = {.secret = "elsewhere", .handle = USER, .index = 0};
+    put_things(scene);
+    struct scene_tcp *tcp = scene_tcp_open(scene);
+    scene->generation.key_server_key = scene_key("adminpriv.pem");
+    server.signer = scene_key("adminpriv.pem");
+    assert_int_equal(log_in(scene, tcp, &with), 1);
+    assert_int_equal(server.questions, 1);
+    assert_int_equal(add_to(scene, tcp, BYTES_LITERAL("88.1000/one")), 400);
+    assert_int_equal(add_to(scene, tcp, BYTES_LITERAL("88.1000/any")), 1);
+    scene_tcp_close(tcp);
+}
+
+static void key_server_is_asked_so_often_a_minute_for_one_address(void **state)
+{
+    struct scene *scene = *state;
+    struct scene_tcp *tcp = scene_tcp_open(scene);
+    struct scene_answer with = user();
+    with.index = 301; /* there is none: nothing is kept */
+    int64_t limit = scene->settings->limits_elsewhere;
+    for (int64_t i = 0; i < limit; i++) {
+        assert_int_equal(log_in(scene, tcp, &with), 406);
+    }
+    assert_int_equal(log_in(scene, tcp, &with), 3);
+    assert_int_equal(server.questions, limit);
+    assert_int_equal(scene_count(scene, METRIC_elsewhere_refused), 1);
+    fake_world_advance(scene->world, 60000);
+    assert_int_equal(log_in(scene, tcp, &with), 406);
+    scene_tcp_close(tcp);
+}
+
 static void worker_that_ends_asks_no_longer(void **state)
 {
     struct scene *scene = *state;
@@ -274,6 +340,8 @@ int main(void)
         CASE(answer_to_another_question_is_not_believed),
         CASE(known_key_server_must_sign),
         CASE(secret_key_is_judged_where_it_lives_if_that_is_signed),
+        CASE(secret_key_without_index_has_what_any_key_of_it_has),
+        CASE(key_server_is_asked_so_often_a_minute_for_one_address),
         CASE(worker_that_ends_asks_no_longer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -202,6 +202,64 @@ static void repetition_that_waits_too_long_is_answered_busy(void **state)
     scene_tcp_close(other);
 }
 
+/* Under version 2.5 the code is sent as 303: protocol.md §3.2. */
+static void write_while_the_committer_stops_is_answered_7(void **state)
+{
+    struct scene *scene = *state;
+    struct scene_tcp *tcp = open_logged_in(scene);
+    scene->write_refusal = STATUS_SERVER_BACKUP;
+    send_and_run(scene, tcp, create_request(scene, "88.1000/new", 7));
+    assert_int_equal(scene_code(scene_tcp_next(tcp), 7), 7);
+    assert_false(exists(scene, "88.1000/new"));
+    assert_int_equal(scene_count(scene, METRIC_parked), 0);
+    scene->write_refusal = STATUS_OK;
+    send_and_run(scene, tcp, create_request(scene, "88.1000/new", 8));
+    assert_int_equal(scene_code(scene_tcp_next(tcp), 8), 1);
+    scene_tcp_close(tcp);
+}
+
+static struct duplicate_key numbered_key(uint32_t number)
+{
+    struct duplicate_key key = {.data = {(uint8_t)number, (uint8_t)(number >> 8)}};
+    wire_store_u32(key.data + 4, number);
+    return key;
+}
+
+/* Others keep the whole table busy. */
+static uint32_t crowd(struct scene *scene)
+{
+    static uint8_t room[MESSAGE_PACKET_MAX];
+    enum duplicate_verdict verdict = DUPLICATE_FIRST;
+    size_t len = 0;
+    uint32_t refused = 0;
+    uint32_t count = 0;
+    for (; refused < 1000; count++) {
+        struct duplicate_key key = numbered_key(count);
+        verdict = duplicates_enter(scene->duplicates, FIXTURE_NOW_MS, &key, room, &len);
+        refused += verdict == DUPLICATE_CROWDED;
+    }
+    return count;
+}
+
+static void write_that_cannot_be_noted_is_answered_busy_and_not_done(void **state)
+{
+    struct scene *scene = *state;
+    struct scene_tcp *tcp = open_logged_in(scene);
+    uint32_t count = crowd(scene);
+    send_and_run(scene, tcp, create_request(scene, "88.1000/new", 7));
+    assert_int_equal(scene_code(scene_tcp_next(tcp), 7), 3);
+    assert_false(exists(scene, "88.1000/new"));
+    assert_int_equal(scene_count(scene, METRIC_repeats_crowded), 1);
+    assert_int_equal(scene_count(scene, METRIC_repeats_forgotten), 0);
+    for (uint32_t i = 0; i < count; i++) {
+        struct duplicate_key key = numbered_key(i);
+        duplicates_release(scene->duplicates, &key);
+    }
+    send_and_run(scene, tcp, create_request(scene, "88.1000/new", 7));
+    assert_int_equal(scene_code(scene_tcp_next(tcp), 7), 1);
+    scene_tcp_close(tcp);
+}
+
 static void worker_that_ends_takes_in_what_comes_home(void **state)
 {
     struct scene *scene = *state;
@@ -225,6 +283,8 @@ int main(void)
         CASE(write_whose_ground_changed_is_decided_anew),
         CASE(too_many_that_wait_are_answered_busy),
         CASE(repetition_that_waits_too_long_is_answered_busy),
+        CASE(write_while_the_committer_stops_is_answered_7),
+        CASE(write_that_cannot_be_noted_is_answered_busy_and_not_done),
         CASE(worker_that_ends_takes_in_what_comes_home),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

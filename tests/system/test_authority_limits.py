@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What answers to challenges may cost, how often they may be wrong, and whose answer is repeated."""
+
+import hashlib
+import hmac
+import struct
+import time
+import unittest
+
+import administrator as adm
+import harness
+import test_administration as base
+import wire
+
+OWNER, PREFIX, SECRET = base.OWNER, base.PREFIX, base.SECRET
+
+
+class Derived(adm.SecretKey):
+    """An answer by PBKDF2 with the figures it is told."""
+
+    def __init__(self, reference, rounds, bits=160, salt=16, claimed_rounds=None):
+        super().__init__(reference, SECRET)
+        self.rounds, self.bits, self.salt = rounds, bits, salt
+        self.claimed_rounds = rounds if claimed_rounds is None else claimed_rounds
+
+    def sign(self, nonce, digest, version):
+        salt = bytes(self.salt)
+        derived = hashlib.pbkdf2_hmac("sha1", self.secret, salt, self.rounds,
+                                      max(1, min(self.bits, 4096) // 8))
+        mac = hmac.new(derived, nonce + digest, "sha1").digest()
+        return (b"\x22" + wire.text(salt) +
+                struct.pack(">II", self.claimed_rounds & 0xffffffff, self.bits & 0xffffffff) +
+                wire.text(mac))
+
+
+class Costs(base.Administered):
+    def test_answer_that_costs_too_much_is_refused_without_computing(self):
+        node = self.administered()
+        client = self.client(node)
+        value = adm.value(1, "URL", "x")
+        right = Derived("302:" + OWNER, 1000000)
+        self.assertEqual(client.create(PREFIX + "/dear", value, key=right).code, 1)
+        start = time.monotonic()
+        for rounds in (1000001, 2**31 - 1, 2**31, 2**32 - 1, 0):
+            for reference in ("302:" + OWNER, "0:" + OWNER):
+                with self.subTest(rounds=rounds, reference=reference):
+                    key = Derived(reference, 1000, claimed_rounds=rounds)
+                    self.assertEqual(client.create(PREFIX + "/no", value, key=key).code, 403)
+        for more in ({"bits": 0}, {"bits": 8}, {"bits": 161}, {"bits": 520}, {"bits": 2**31 - 8},
+                     {"salt": 0}, {"salt": 65}, {"salt": 100000}):
+            with self.subTest(**more):
+                key = Derived("302:" + OWNER, 1000, **more)
+                self.assertEqual(client.create(PREFIX + "/no", value, key=key).code, 403)
+        self.assertLess(time.monotonic() - start, 10)
+        self.assertEqual(node.resolve_udp(PREFIX + "/no").code, 100)
+
+    def test_many_keys_of_one_handle_share_what_one_answer_may_cost(self):
+        node = self.administered()
+        self.store(node, {"handle": PREFIX + "/keys", "values": [
+            base.text_value(300 + i, "HS_SECKEY", SECRET, "1100") for i in range(4)]})
+        self.store(node, {"handle": PREFIX + "/t", "values": [
+            base.text_value(1, "URL", "x"),
+            base.hex_value(100, "HS_ADMIN", adm.admin_data(0xfff, PREFIX + "/keys", 0))]})
+        client, any_key = self.client(node), "0:" + PREFIX + "/keys"
+        for rounds, code in ((250000, 1), (250001, 403)):
+            answer = client.modify(PREFIX + "/t", adm.value(1, "URL", str(rounds)),
+                                   key=Derived(any_key, rounds))
+            self.assertEqual(answer.code, code)
+
+
+class Wrong(base.Administered):
+    def limited(self):
+        node = self.node(prefix=PREFIX)
+        node.setting("limits", "trusted_networks", "[]")
+        node.setting("limits", "wrong_answers", "5")
+        self.store(node, base.owner_record())
+        # Its counts begin anew with each minute.
+        if time.time() % 60 > 45:
+            time.sleep(61 - time.time() % 60)
+        return node.start()
+
+    def test_logins_may_be_wrong_so_often_a_minute(self):
+        node = self.limited()
+        guess = adm.SecretKey("302:" + OWNER, "a guess")
+        codes = [self.client(node).login(guess).code for _ in range(8)]
+        self.assertEqual(codes, [403] * 5 + [3] * 3)
+        self.assertEqual(self.owner(node).login().code, 3, "nor is a right one told from them")
+        refused = harness.run_json("stats", node.dir)["requests"]["wrong_answers_refused"]
+        self.assertEqual(refused, 4)
+
+    def test_answers_to_every_challenge_are_counted_together(self):
+        node = self.limited()
+        guess = adm.SecretKey("302:" + OWNER, "a guess")
+        codes = [self.client(node).create(PREFIX + "/g", adm.value(1, "URL", "x"), key=guess).code
+                 for _ in range(3)]
+        codes += [self.client(node).login(guess).code for _ in range(3)]
+        self.assertEqual(codes, [403] * 5 + [3])
+        self.assertEqual(node.resolve_udp(PREFIX + "/g").code, 100)
+
+    def test_right_ones_are_not_counted(self):
+        node = self.limited()
+        for _ in range(8):
+            self.assertEqual(self.owner(node).login().code, 1)
+
+    def test_trusted_networks_may_guess(self):
+        node = self.administered()
+        guess = adm.SecretKey("302:" + OWNER, "a guess")
+        codes = {self.client(node).login(guess).code for _ in range(70)}
+        self.assertEqual(codes, {403})
+
+
+class Repeated(base.Administered):
+    """The same bytes from one address: an answer is repeated to whom it was given alone."""
+
+    def test_repetition_by_another_identity_is_a_request_of_its_own(self):
+        node = self.administered()
+        self.store(node, {"handle": PREFIX + "/user", "values": [
+            base.text_value(300, "HS_SECKEY", "user's own", "1100")]})
+        self.store(node, {"handle": PREFIX + "/t", "values": [
+            base.hex_value(100, "HS_ADMIN", adm.admin_data(0xfff, OWNER, 302))]})
+        owner = self.owner(node)
+        user = self.client(node, adm.SecretKey("300:%s/user" % PREFIX, "user's own"))
+        again = self.owner(node)
+        for client in (owner, user, again):
+            self.assertEqual(client.login().code, 1)
+        packet = owner.packet(adm.ADD, adm.values_body(PREFIX + "/t", [adm.value(1, "URL", "x")]))
+        codes = {}
+        for name, client in (("owner", owner), ("user", user), ("again", again)):
+            client.send(packet)
+            codes[name] = client.receive().code
+        # The owner's own repetition is answered as the first was; done again it would be 201.
+        self.assertEqual(codes, {"owner": 1, "user": 201, "again": 1})
+        fresh = owner.packet(adm.ADD, adm.values_body(PREFIX + "/t", [adm.value(1, "URL", "x")]))
+        owner.send(fresh)
+        self.assertEqual(owner.receive().code, 201)
+        delete = owner.packet(adm.DELETE, wire.text(PREFIX + "/t"))
+        user.send(delete)
+        self.assertEqual(user.receive().code, 400)
+        owner.send(delete)
+        self.assertEqual(owner.receive().code, 1, "nor is a refusal repeated to the owner")
+
+
+class Homes(base.Administered):
+    def test_prefix_with_a_node_of_its_own_is_not_homed_or_unhomed_from_afar(self):
+        node = self.administered(server_admins="['302:%s']" % OWNER)
+        harness.run("prefix", "home", node.dir, "88.1000.9")
+        harness.run("prefix", "delegate", node.dir, "88.1000.9", "--address", "127.0.88.77:2641")
+        owner = self.owner(node)
+        before = harness.run_json("prefix", "list", node.dir)
+        for opcode in (adm.HOME, adm.UNHOME):
+            for name in ("88.1000.9", "0.NA/88.1000.9"):
+                answer = owner.ask(opcode, wire.text(name))
+                self.assertEqual((answer.code, answer.error_text()),
+                                 (401, b"the prefix has a node of its own"))
+        self.assertEqual(harness.run_json("prefix", "list", node.dir), before)
+        stranger = adm.SecretKey("302:" + OWNER, "wrong")
+        self.assertEqual(owner.ask(adm.HOME, wire.text("88.1000.9"), key=stranger).code, 403)
+
+
+if __name__ == "__main__":
+    unittest.main()
