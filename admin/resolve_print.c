@@ -275,6 +275,23 @@ static void print_error(struct command_call *call, const struct resolve_answer *
     }
 }
 
+static bool is_stale(const struct resolve_answer *answer)
+{
+    return (answer->message.header.flags & MESSAGE_STALE) != 0;
+}
+
+static void print_age(struct command_call *call, const struct resolve_answer *answer)
+{
+    if (is_stale(answer)) {
+        (void)fprintf(
+            call->out, "%s\n",
+            say_text(call,
+                     "stale     known from before and over its time: the service "
+                     "responsible does not answer now",
+                     "过期    此为先前缓存的应答，已超过有效期：负责该标识的服务当前无应答"));
+    }
+}
+
 static const char *const transports[] = {"udp", "tcp", "tls"};
 
 static const char *transport_text(struct command_call *call, const struct resolve_answer *answer)
@@ -331,6 +348,7 @@ static void print_page(struct command_call *call, const struct resolve_answer *a
     print_header(call, answer);
     print_question(call, answer);
     print_error(call, answer);
+    print_age(call, answer);
     if (answer->site.len > 0) {
         print_site(call, answer->site);
     }
@@ -392,6 +410,9 @@ static void set_extras(struct command_call *call, const struct resolve_answer *a
     static const char *const digests[] = {NULL, "right", "wrong"};
     if (answer->digest != RESOLVE_DIGEST_NONE) {
         json_object_set_new(document, "digest", json_string(digests[answer->digest]));
+    }
+    if (is_stale(answer)) {
+        json_object_set_new(document, "stale", json_true());
     }
     if (answer->site.len > 0) {
         json_object_set_new(document, "site", site_json_encode(answer->site));

@@ -209,6 +209,7 @@ const char *value_show_flags(struct arena *arena, uint32_t flags)
         {MESSAGE_OVERWRITE, "OVRW"},
         {MESSAGE_MINT, "MINT"},
         {MESSAGE_DO_NOT_REFER, "DNRF"},
+        {MESSAGE_STALE, "STALE"},
         {MESSAGE_TRUSTED_QUERY, "TQ"},
         {MESSAGE_TRUSTED_RESULT, "TR"},
     };

@@ -35,6 +35,7 @@ enum message_flag {
     MESSAGE_OVERWRITE = 0x00400000,
     MESSAGE_MINT = 0x00200000,
     MESSAGE_DO_NOT_REFER = 0x00100000,
+    MESSAGE_STALE = 0x00000010, /* ours, in answers: over its time, and nobody else answers */
     MESSAGE_TRUSTED_QUERY = 0x00000002,
     MESSAGE_TRUSTED_RESULT = 0x00000001,
 };

@@ -155,6 +155,7 @@ void forward_finish(struct forward_job *job, enum status status, struct bytes va
     struct forward_question *next = NULL;
     for (struct forward_question *at = job->waiting; at != NULL; at = next) {
         next = at->next;
+        at->is_stale = job->is_stale;
         tell(at, status, values);
     }
     job->waiting = NULL;
@@ -227,6 +228,7 @@ static void forward_on_question(struct mail *mail, void *owner)
     if (job != NULL) {
         metrics_add(worker->options.metrics, METRIC_upstream_coalesced, 0, 1);
         if (job->is_kept) {
+            question->is_stale = job->is_stale;
             tell(question, job->outcome, job->answer);
             return;
         }
@@ -361,9 +363,11 @@ static enum status ask(struct exchange *x, struct bytes handle)
     return STATUS_PENDING;
 }
 
-static enum status take(const struct forward_wait *waiting, struct bytes *out_values)
+static enum status take(struct exchange *x, const struct forward_wait *waiting,
+                        struct bytes *out_values)
 {
     const struct forward_question *question = &waiting->question;
+    x->answer_header.flags |= question->is_stale ? (uint32_t)MESSAGE_STALE : 0;
     switch (question->status) {
     case STATUS_OK:
         *out_values = bytes_of(question->values, question->values_len);
@@ -435,7 +439,7 @@ enum status forward_find(struct exchange *x, struct bytes name, struct bytes *ou
     struct bytes handle;
     const struct wait *home = wait_result(x, WAIT_FORWARD);
     if (home != NULL) {
-        return take((const struct forward_wait *)home, out_values);
+        return take(x, (const struct forward_wait *)home, out_values);
     }
     if (wait_is_out(x, WAIT_FORWARD)) {
         return STATUS_PENDING;

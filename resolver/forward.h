@@ -35,6 +35,7 @@ struct forward_question {
      * the owner's to free. HANDLE_NOT_FOUND, VALUES_NOT_FOUND; what another service refuses with;
      * TIMED_OUT, UNREACHABLE, CLOSED; RECURSION_TOO_HIGH; NOT_RESPONSIBLE: nobody can be asked. */
     enum status status;
+    bool is_stale; /* over their time, but nobody answers */
     uint8_t *values;
     size_t values_len;
 

@@ -32,6 +32,7 @@ struct forward_job {
     enum status outcome;
     struct bytes answer;
     bool is_kept;
+    bool is_stale;     /* the answer is one of before */
     bool is_over;      /* answered, and no longer in the table */
     bool is_ours;      /* it stands in our own store */
     bool is_certified; /* the answer's signature was right */

@@ -51,7 +51,8 @@ static void fail(struct forward_job *job, enum status status)
             enum status kept =
                 forward_recall_stale(worker, forward_job_name(job), job->arena, &values);
             cache_rest(worker->cache);
-            status = kept == STATUS_NOT_FOUND || kept == STATUS_NO_MEMORY ? status : kept;
+            job->is_stale = kept != STATUS_NOT_FOUND && kept != STATUS_NO_MEMORY;
+            status = job->is_stale ? kept : status;
         }
     }
     forward_finish(job, status, values);

@@ -71,6 +71,7 @@ struct upstream_scene {
     struct worker workers[WORKERS];
     bool has_key;     /* site records tell one */
     EVP_PKEY *signer; /* the peers sign with it; NULL: they do not */
+    uint32_t flags;   /* of the last answer */
     struct cache *cache;
     char cache_path[80];
 };
@@ -463,6 +464,9 @@ static inline uint32_t upstream_ask_packet(struct upstream_scene *up, struct byt
     fake_world_advance(scene->world, wait_ms);
     struct bytes answer = scene_tcp_next(tcp);
     uint32_t code = answer.len == 0 ? 0 : scene_code(answer, 5);
+    struct wire_reader r = wire_read(answer);
+    (void)wire_take(&r, MESSAGE_ENVELOPE_LEN + 8);
+    up->flags = wire_u32(&r);
     scene_tcp_close(tcp);
     fake_world_run(scene->world);
     return code;

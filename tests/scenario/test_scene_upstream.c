@@ -341,18 +341,21 @@ static void dead_services_leave_what_was_known_before(void **state)
 {
     struct upstream_scene *up = *state;
     assert_int_equal(upstream_ask(up, NAME, 0), 1);
+    assert_int_equal(up->flags & MESSAGE_STALE, 0);
     cache_settle(up->cache);
     fake_world_advance(up->scene->world, 86401 * 1000);
     for (size_t i = 0; i < PEERS; i++) {
         up->peers[i].mode = PEER_MUTE;
     }
     assert_int_equal(upstream_ask(up, NAME, 4500), 1);
+    assert_int_equal(up->flags & MESSAGE_STALE, MESSAGE_STALE);
     assert_true(scene_count(up->scene, METRIC_cache_stale) > 0);
     int64_t stale = scene_count(up->scene, METRIC_cache_stale);
     assert_int_equal(upstream_ask(up, "88.2/new", 9000), 3);
     cache_settle(up->cache);
     for (unsigned minute = 0; minute < 60; minute++) {
         assert_int_equal(upstream_ask(up, NAME, 60 * 1000), 1);
+        assert_int_equal(up->flags & MESSAGE_STALE, MESSAGE_STALE);
     }
     assert_true(scene_count(up->scene, METRIC_cache_stale) > stale);
     for (size_t i = 0; i < PEERS; i++) {
@@ -361,6 +364,7 @@ static void dead_services_leave_what_was_known_before(void **state)
     fake_world_advance(up->scene->world, 60 * 1000);
     stale = scene_count(up->scene, METRIC_cache_stale);
     assert_int_equal(upstream_ask(up, NAME, 1000), 1);
+    assert_int_equal(up->flags & MESSAGE_STALE, 0);
     assert_int_equal(upstream_ask(up, "88.2/new", 1000), 1);
     assert_int_equal(scene_count(up->scene, METRIC_cache_stale), stale);
 }

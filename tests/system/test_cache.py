@@ -115,5 +115,40 @@ class Cache(unittest.TestCase):
         self.assertEqual(self.shown("88/part")[0]["state"], "fresh")
 
 
+class Stale(harness.NodeTest):
+    """The node above dies: what it said is told beyond its time, and marked."""
+
+    def test_a_stale_answer_is_marked_until_the_service_is_back(self):
+        above = self.node(prefix="88", listen=("127.0.88.11",))
+        node = self.node(prefix="88.608", listen=("127.0.88.12",))
+        node.setting("upstream", "servers", "['%s:%d']" % above.address)
+        node.setting("upstream", "time", "500ms")
+        node.setting("upstream", "hold_max", "1s")
+        node.setting("cache", "size", "32M")
+        record = {"handle": "88/part", "values": [
+            {"index": 1, "type": "URL", "data": "https://example.cn/", "ttl": 2}]}
+        harness.run("record", "put", above.dir, "-", stdin=(json.dumps(record) + "\n").encode())
+        above.start()
+        node.start()
+        ask = ("resolve", "88/part", "@%s:%d" % node.address)
+        self.assertNotIn("stale", harness.run_json(*ask))
+        time.sleep(0.5)
+        above.stop()
+        time.sleep(2)
+        self.assertIs(harness.run_json(*ask)["stale"], True)
+        shown = harness.run(*ask).stdout
+        self.assertIn("STALE", shown)
+        self.assertIn("over its time", shown)
+        self.assertIn("https://example.cn/", shown)
+        entry = harness.run_json("cache", "show", node.dir, "88/part")[0]
+        self.assertEqual(entry["state"], "stale")
+        self.assertGreater(harness.run_json("stats", node.dir)["requests"]["cache_stale"], 0)
+        above.start()
+        deadline = time.monotonic() + 10
+        while "stale" in harness.run_json(*ask):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.3)
+
+
 if __name__ == "__main__":
     unittest.main()
