@@ -181,7 +181,7 @@ class Import(harness.NodeTest):
     def interrupted(self, text):
         """A node whose import a Ctrl-C met in the middle, the file, and what it told: later and
         later until it has begun; one that was through already is of no use."""
-        for attempt in range(10):
+        for attempt in range(40):
             node = self.city()
             path = self.file(node, "rows.csv", text)
             for delay in range(5 + attempt, 5000, 5):
@@ -203,7 +203,7 @@ class Import(harness.NodeTest):
         self.fail("never met it in the middle")
 
     def test_import_interrupted_goes_on_and_refuses_what_changed(self):
-        text = text_of(4)
+        text = text_of(8)
         whole = self.city()
         expected = self.load(whole, self.file(whole, "rows.csv", text))
         beside, path, told = self.interrupted(text)
