@@ -203,7 +203,7 @@ class Import(harness.NodeTest):
         self.fail("never met it in the middle")
 
     def test_import_interrupted_goes_on_and_refuses_what_changed(self):
-        text = text_of(8)
+        text = text_of(4)
         whole = self.city()
         expected = self.load(whole, self.file(whole, "rows.csv", text))
         beside, path, told = self.interrupted(text)
