@@ -66,6 +66,10 @@ enum cache_state cache_get(struct cache_reader *reader, const struct cache_quest
 enum cache_state cache_get_stale(struct cache_reader *reader, const struct cache_question *question,
                                  int64_t now_ms, struct cache_entry *out_entry);
 
+/* The same for those who only tell people about it: nothing is counted. */
+enum cache_state cache_peek(struct cache_reader *reader, const struct cache_question *question,
+                            int64_t now_ms, struct cache_entry *out_entry);
+
 /* What was answered to `question`, asked with PO and without AT. */
 struct cache_answer {
     uint32_t code;       /* 1, 100, 200; others are not kept */

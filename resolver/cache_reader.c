@@ -188,6 +188,12 @@ enum cache_state cache_get_stale(struct cache_reader *reader, const struct cache
     return state;
 }
 
+enum cache_state cache_peek(struct cache_reader *reader, const struct cache_question *question,
+                            int64_t now_ms, struct cache_entry *out_entry)
+{
+    return reader == NULL ? CACHE_NONE : find(reader, question, now_ms, out_entry);
+}
+
 /* --- telling ------------------------------------------------------------------------------------
  */
 

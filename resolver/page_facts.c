@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Facts from registry and cache; see page_facts.h.
+ */
+#include "resolver/page_facts.h"
+
+#include "resolver/cache.h"
+#include "resolver/lookup.h"
+#include "resolver/worker.h"
+
+#define STALE_TTL_S 30
+
+/* The rows of the prefix itself and, without one, of the nearest above it. */
+static void fill_owner(struct snapshot *snapshot, struct arena *arena, struct page_owner *owner)
+{
+    struct prefix_row row;
+    if (registry_get_prefix(snapshot, owner->prefix, &row) == STATUS_OK &&
+        row.state == PREFIX_ACTIVE) {
+        owner->enterprise = arena_copy(arena, row.enterprise);
+        return;
+    }
+    for (struct bytes above = handle_parent_prefix(owner->prefix); above.len > 0;
+         above = handle_parent_prefix(above)) {
+        if (registry_get_prefix(snapshot, above, &row) == STATUS_OK && row.state == PREFIX_ACTIVE) {
+            owner->parent = above;
+            owner->parent_enterprise = arena_copy(arena, row.enterprise);
+            return;
+        }
+    }
+}
+
+/* A copy that is over its time may be there although the answer is fresh: it is being replaced.
+ * Values of a stale answer are said to be good for half a minute at most (RFC 8767). */
+static bool is_short(const struct page_model *model)
+{
+    for (size_t i = 0; i < model->value_count; i++) {
+        if (model->values[i].ttl_type == VALUE_TTL_RELATIVE && model->values[i].ttl > STALE_TTL_S) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void fill_age(struct http_call *call, struct bytes handle, struct page_model *model)
+{
+    const struct body_resolution asked = {.handle = handle};
+    const struct cache_question question = {
+        .kind = handle_is_prefix_record(handle) ? CACHE_SITES : CACHE_ANSWERS,
+        .rule = CASE_SENSITIVE,
+        .asked = &asked,
+    };
+    struct cache_entry entry;
+    int64_t now_ms = call->scope->now_ms;
+    enum cache_state state = cache_peek(call->worker->cache, &question, now_ms, &entry);
+    model->source = PAGE_FORWARDED;
+    if (state == CACHE_STALE && is_short(model)) {
+        model->source = PAGE_STALE;
+        model->fetched_ms = entry.fetched_ms;
+    } else if (state == CACHE_FRESH && entry.fetched_ms + 1000 < now_ms) {
+        model->source = PAGE_CACHED;
+        model->fetched_ms = entry.fetched_ms;
+    }
+}
+
+bool page_facts_fill(struct http_call *call, struct page_model *model)
+{
+    struct arena *arena = call->scope->arena;
+    struct lookup *found = arena_alloc(arena, sizeof(*found));
+    if (found == NULL || model->handle.len == 0) {
+        return false;
+    }
+    enum status status = lookup_record(call->scope->snapshot, model->handle, found);
+    if (status == STATUS_INVALID_HANDLE) {
+        return false;
+    }
+    model->owner.prefix = handle_governing_prefix(found->handle);
+    fill_owner(call->scope->snapshot, arena, &model->owner);
+    if (status == STATUS_OK) {
+        model->source = PAGE_OWN;
+        model->created_ms = found->record.created_ms;
+        model->changed_ms = found->record.changed_ms;
+        model->version = found->record.version;
+    } else if (status == STATUS_NOT_RESPONSIBLE) {
+        fill_age(call, found->handle, model);
+    }
+    return status != STATUS_NOT_RESPONSIBLE;
+}
