@@ -32,6 +32,16 @@
 #define LISTEN_TEXT_MAX 1024
 #define NODE_ID_LEN 16
 
+#define OTHER_PORTS 3
+static const struct {
+    const char *option;
+    const char *setting;
+} other_ports[OTHER_PORTS] = {
+    {"--tls-port", "listen.tls_port"},
+    {"--http-port", "listen.http_port"},
+    {"--https-port", "listen.https_port"},
+};
+
 struct init {
     struct command_call *call;
     const char *prefix;
@@ -130,10 +140,12 @@ static int read_options(struct init *init)
     if (port != NULL && (!command_number(port, UINT16_MAX, &number) || number == 0)) {
         return say_problem(call, PROBLEM_BAD_ARGUMENT, port);
     }
-    const char *tls_port = command_option(call, "--tls-port");
-    uint64_t tls_number = 0;
-    if (tls_port != NULL && !command_number(tls_port, UINT16_MAX, &tls_number)) {
-        return say_problem(call, PROBLEM_BAD_ARGUMENT, tls_port);
+    for (size_t i = 0; i < OTHER_PORTS; i++) {
+        const char *other = command_option(call, other_ports[i].option);
+        uint64_t other_number = 0;
+        if (other != NULL && !command_number(other, UINT16_MAX, &other_number)) {
+            return say_problem(call, PROBLEM_BAD_ARGUMENT, other);
+        }
     }
     int exit = read_listen(init);
     init->address.port = (uint16_t)number;
@@ -219,17 +231,19 @@ static enum status write_settings(struct init *init)
     struct command_call *call = init->call;
     char port[8];
     (void)snprintf(port, sizeof(port), "%u", (unsigned)init->address.port);
-    const char *tls_port = command_option(call, "--tls-port");
-    const char *overrides[6][2] = {{"node.prefix", init->prefix}, {"listen.handle_port", port}};
+    const char *overrides[8][2] = {{"node.prefix", init->prefix}, {"listen.handle_port", port}};
     size_t count = 2;
     /* A port of one's own is for a node beside others, which have the usual ports already. */
     if (command_option(call, "--port") != NULL) {
         overrides[count][0] = "listen.metrics_port";
         overrides[count++][1] = "0";
     }
-    if (tls_port != NULL || command_option(call, "--port") != NULL) {
-        overrides[count][0] = "listen.tls_port";
-        overrides[count++][1] = tls_port == NULL ? "0" : tls_port;
+    for (size_t i = 0; i < OTHER_PORTS; i++) {
+        const char *other = command_option(call, other_ports[i].option);
+        if (other != NULL || command_option(call, "--port") != NULL) {
+            overrides[count][0] = other_ports[i].setting;
+            overrides[count++][1] = other == NULL ? "0" : other;
+        }
     }
     if (init->listen[0] != '\0') {
         overrides[count][0] = "listen.addresses";

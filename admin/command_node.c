@@ -72,6 +72,8 @@ static void print_status(struct command_call *call, json_t *result)
         {"started", "started", "启动时间"},
         {"port", "port", "端口"},
         {"tls_port", "TLS port", "TLS 端口"},
+        {"http_port", "HTTP port", "HTTP 端口"},
+        {"https_port", "HTTPS port", "HTTPS 端口"},
         {"workers", "workers", "工作线程"},
         {"generation", "settings generation", "设置代次"},
         {"records", "records", "记录数"},

@@ -42,16 +42,18 @@ static enum status call_node_status(struct control *control, json_t *arguments, 
     char started[TEXT_TIME_LEN];
     text_time_ms(started_ms, started);
     *out_result = json_pack(
-        "{s:o, s:o, s:s, s:s, s:i, s:s, s:I, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:I, "
+        "{s:o, s:o, s:s, s:s, s:i, s:s, s:I, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:b, "
+        "s:b, s:I, "
         "s:I}",
         "prefix", running_setting(control, "node.prefix"), "description",
         running_setting(control, "node.description"), "state",
         control->drains ? "draining" : "running", "version", GUANTONG_VERSION, "pid", (int)getpid(),
         "started", started, "uptime_s",
         (json_int_t)((net_wall_ms(control->net) - started_ms) / 1000), "port", (int)node_port(node),
-        "tls_port", (int)node_tls_port(node), "workers", (json_int_t)node_worker_count(node),
-        "generation", (json_int_t)node_generation(node), "records", (json_int_t)figures.records,
-        "prefixes", (json_int_t)figures.prefixes, "journal_head", (json_int_t)figures.journal_head,
+        "tls_port", (int)node_tls_port(node), "http_port", (int)node_http_port(node), "https_port",
+        (int)node_https_port(node), "workers", (json_int_t)node_worker_count(node), "generation",
+        (json_int_t)node_generation(node), "records", (json_int_t)figures.records, "prefixes",
+        (json_int_t)figures.prefixes, "journal_head", (json_int_t)figures.journal_head,
         "refuses_writes", figures.refuses_writes, "store_is_full",
         !figures.refuses_writes && figures.refusal == STATUS_STORAGE_FULL, "clock_behind_ms",
         (json_int_t)figures_clock_behind_ms(&figures, net_wall_ms(control->net)),

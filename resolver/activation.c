@@ -23,17 +23,29 @@ static long number_of(const char *text)
     return end == text || *end != '\0' || errno != 0 || number < 0 ? -1 : number;
 }
 
-static bool is_tls_name(struct bytes name)
+/* "handle", "tls", "http" and "https" is what our units call them; the others are given when nobody
+ * named them. */
+static bool find_name(struct bytes name, enum exchange_transport *out_transport)
 {
-    return bytes_equal(name, BYTES_LITERAL("tls"));
-}
-
-/* "handle" and "tls" is what our units call them; the others are given when nobody named them. */
-static bool is_known_name(struct bytes name)
-{
-    return name.len == 0 || bytes_equal(name, BYTES_LITERAL("handle")) || is_tls_name(name) ||
-           bytes_equal(name, BYTES_LITERAL("unknown")) ||
-           bytes_equal(name, BYTES_LITERAL("guantongd.socket"));
+    static const struct {
+        const char *name;
+        enum exchange_transport transport;
+    } rows[] = {
+        {"", EXCHANGE_TCP},
+        {"handle", EXCHANGE_TCP},
+        {"unknown", EXCHANGE_TCP},
+        {"tls", EXCHANGE_TLS},
+        {"http", EXCHANGE_HTTP},
+        {"https", EXCHANGE_HTTPS},
+        {"guantongd.socket", EXCHANGE_TCP},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (bytes_equal(name, bytes_of_text(rows[i].name))) {
+            *out_transport = rows[i].transport;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Takes the first of the names still in `*names`. */
@@ -65,15 +77,17 @@ static bool can_serve(int fd)
     return type == SOCK_DGRAM || (type == SOCK_STREAM && option_of(fd, SO_ACCEPTCONN) == 1);
 }
 
-static enum status judge(int fd, struct bytes name, struct fault *fault)
+static enum status judge(int fd, struct bytes name, enum exchange_transport *out_transport,
+                         struct fault *fault)
 {
-    if (!is_known_name(name)) {
+    if (!find_name(name, out_transport)) {
         return fault_set(fault, STATUS_BAD_SETTING,
-                         "LISTEN_FDS: descriptor %d is named \"%.*s\"; only \"handle\" and "
-                         "\"tls\" are served",
+                         "LISTEN_FDS: descriptor %d is named \"%.*s\"; only \"handle\", "
+                         "\"tls\", \"http\" and \"https\" are served",
                          fd, (int)(name.len < 64 ? name.len : 64), (const char *)name.data);
     }
-    if (!can_serve(fd) || (is_tls_name(name) && option_of(fd, SO_TYPE) != SOCK_STREAM)) {
+    if (!can_serve(fd) ||
+        (*out_transport != EXCHANGE_TCP && option_of(fd, SO_TYPE) != SOCK_STREAM)) {
         return fault_set(fault, STATUS_BAD_SETTING,
                          "LISTEN_FDS: descriptor %d is no UDP socket and no listening TCP socket",
                          fd);
@@ -103,11 +117,10 @@ enum status activation_read(const struct activation_words *words, pid_t self, in
     while (given.count < (size_t)count) {
         int fd = first + (int)given.count;
         struct bytes name = next_name(&names);
-        enum status status = judge(fd, name, fault);
+        enum status status = judge(fd, name, &given.as[given.count], fault);
         if (status != STATUS_OK) {
             return status;
         }
-        given.is_tls[given.count] = is_tls_name(name);
         given.fds[given.count++] = fd;
     }
     *out_activation = given;

@@ -11,13 +11,14 @@
 #include <sys/types.h>
 
 #include "protocol/status.h"
+#include "resolver/exchange.h"
 
 #define ACTIVATION_MAX 64 /* what one worker can listen on (worker.h) */
 
 struct activation {
     size_t count;
     int fds[ACTIVATION_MAX];
-    bool is_tls[ACTIVATION_MAX]; /* named "tls": connections to it speak TLS */
+    enum exchange_transport as[ACTIVATION_MAX]; /* by its name: "tls", "http", "https"; else TCP */
 };
 
 /* What LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES say; NULL for those not set. */

@@ -18,7 +18,13 @@
 #include "resolver/net.h"
 
 /* Labels of TRANSPORT metrics. */
-enum exchange_transport { EXCHANGE_UDP = 0, EXCHANGE_TCP = 1, EXCHANGE_TLS = 2 };
+enum exchange_transport {
+    EXCHANGE_UDP = 0,
+    EXCHANGE_TCP = 1,
+    EXCHANGE_TLS = 2,
+    EXCHANGE_HTTP = 3,
+    EXCHANGE_HTTPS = 4,
+};
 
 /* What all requests of one settings generation see; immutable while it serves. */
 struct generation {
@@ -62,11 +68,26 @@ struct exchange_scope {
     const struct exchange_services *services; /* NULL: nothing can be kept or waited for */
 };
 
+/* What is asked for beyond the message, by those who ask from inside of the node; all zero: nothing.
+ */
+struct exchange_terms {
+    bool has_version; /* a change: of a record of this version, 0: of none that is there yet */
+    uint64_t version;
+    bool is_page; /* a list: these names only */
+    uint64_t page_from;
+    uint64_t page_len;
+};
+
+/* The text of the refusal when the record has another version. */
+#define EXCHANGE_TERMS_BROKEN "the record is not of the version asked for"
+
 /* Where an answer goes that leaves later than its request's turn. */
 struct exchange_route {
     struct stream *stream; /* TCP */
+    uint32_t question;     /* HTTP: which of its connection's */
     struct udp *udp;       /* UDP, and the address its answer leaves from */
     struct net_address local;
+    struct exchange_terms terms;
 };
 
 struct exchange {

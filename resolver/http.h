@@ -89,12 +89,14 @@ void http_reply_end(struct http_call *call);
 void http_reply_problem(struct http_call *call, unsigned status, enum status why,
                         const char *detail);
 
-/* Room for a body that is put together piece by piece; at most limits.http_answer bytes. */
+/* Room for a body that is put together piece by piece. http_reply_body refuses what is longer than
+ * limits.http_answer. */
+#define HTTP_BODY_MAX (64u << 20)
 struct http_body {
     uint8_t *data; /* owned */
     size_t len;
     size_t size;
-    bool failed; /* no memory, or too long: answer 500 instead */
+    bool failed; /* no memory, or longer than HTTP_BODY_MAX: answer 500 instead */
 };
 void http_body_put(struct http_body *body, struct bytes bytes);
 void http_body_text(struct http_body *body, const char *text);
@@ -103,8 +105,8 @@ void http_body_free(struct http_body *body);
 /* --- calls --------------------------------------------------------------------------------------
  */
 
-/* An answer of the node, whole: envelope ‖ message. Lists come in several: `is_last` false. DROP in
- * `status`: there is none. Returns as handlers do: OK when the reply stands. */
+/* An answer of the node, whole: envelope ‖ message. Lists come in several: `is_last` false. OK in
+ * `status`, or DROP: there is none. Returns as handlers do: OK when the reply stands. */
 struct http_answer {
     enum status status;
     uint32_t tag;        /* the question's */
@@ -127,14 +129,18 @@ typedef enum status http_handler(struct http_call *call);
 
 /* Asks the node: `packet` is envelope ‖ message, copied; its request id is replaced by a fresh one.
  * `answered` is called exactly once per message of the answer, perhaps before http_ask returns, and
- * its status is what http_ask returns then: `return http_ask(...)`. At most HTTP_QUESTIONS_MAX of a
- * call may be unanswered; over it, or when nothing can be parked: SERVER_BUSY, nothing was asked.
- * When the connection goes while one waits, `answered` is not called and the state is freed. */
+ * its status is what http_ask returns then: `return http_ask(...)`. What a callback asks is
+ * answered after it has returned: PENDING, so that chains of questions are no recursion. At most
+ * HTTP_QUESTIONS_MAX of a call may be unanswered; over it, or without memory: SERVER_BUSY, nothing
+ * was asked. Once a reply stands, and when the connection goes, `answered` is not called any more.
+ */
 #define HTTP_QUESTIONS_MAX 256
 struct http_question {
     struct bytes packet;
     uint32_t tag;
     http_answered *answered;
+    bool keeps_id; /* the request id is somebody else's: a message that came through a tunnel */
+    struct exchange_terms terms;
 };
 enum status http_ask(struct http_call *call, const struct http_question *question);
 

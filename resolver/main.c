@@ -345,7 +345,7 @@ static enum status open_node(struct daemon *daemon, struct fault *fault)
         .registry = daemon->registry,
         .log = daemon->log,
         .given = daemon->given.fds,
-        .given_is_tls = daemon->given.is_tls,
+        .given_as = daemon->given.as,
         .given_count = daemon->given.count,
         .directory = daemon->directory,
         .previous_key_path =
@@ -477,6 +477,14 @@ static void tell_given(struct daemon *daemon)
     activation_close(&daemon->given);
 }
 
+static void add_port(char *text, size_t size, const char *name, uint16_t port)
+{
+    size_t len = strlen(text);
+    if (port != 0) {
+        (void)snprintf(text + len, size - len, " %s port %u,", name, (unsigned)port);
+    }
+}
+
 static void tell_listening(const struct daemon *daemon)
 {
     const struct settings *settings = daemon->settings;
@@ -490,14 +498,14 @@ static void tell_listening(const struct daemon *daemon)
         }
         used += (size_t)len;
     }
-    char tls[32] = "";
-    if (node_tls_port(daemon->node) != 0) {
-        (void)snprintf(tls, sizeof(tls), " TLS port %u,", (unsigned)node_tls_port(daemon->node));
-    }
+    char others[96] = "";
+    add_port(others, sizeof(others), "TLS", node_tls_port(daemon->node));
+    add_port(others, sizeof(others), "HTTP", node_http_port(daemon->node));
+    add_port(others, sizeof(others), "HTTPS", node_https_port(daemon->node));
     log_write(daemon->log, LOG_LEVEL_NOTICE, "node",
               "ready: %s port %u,%s%s%s %zu workers (guantongd %s)", addresses,
               (unsigned)node_port(daemon->node), settings->listen_udp ? " UDP" : "",
-              settings->listen_tcp ? " TCP," : ",", tls, node_worker_count(daemon->node),
+              settings->listen_tcp ? " TCP," : ",", others, node_worker_count(daemon->node),
               GUANTONG_VERSION);
 }
 

@@ -21,7 +21,7 @@ enum label { LABEL_NONE, LABEL_TRANSPORT, LABEL_OPCODE, LABEL_CODE, LABEL_CACHE,
 /* How many values a label has; the opcode label's last one is "unknown". */
 enum label_count {
     LABEL_COUNT_NONE = 1,
-    LABEL_COUNT_TRANSPORT = 3,
+    LABEL_COUNT_TRANSPORT = 5,
     LABEL_COUNT_CACHE = 4,
     LABEL_COUNT_STATE = PROBE_STATES,
     LABEL_COUNT_OPCODE = 1
@@ -174,7 +174,8 @@ size_t metrics_label_count(enum metric metric)
 const char *metrics_label_name(enum metric metric, unsigned label)
 {
     assert(label < rows[metric].label_count);
-    static const char *const transports[LABEL_COUNT_TRANSPORT] = {"udp", "tcp", "tls"};
+    static const char *const transports[LABEL_COUNT_TRANSPORT] = {"udp", "tcp", "tls", "http",
+                                                                   "https"};
     static const char *const kinds[LABEL_COUNT_CACHE] = {"record", "part", "negative", "sites"};
     switch (rows[metric].label) {
     case LABEL_TRANSPORT:

@@ -17,6 +17,7 @@
 #include "resolver/cache.h"
 #include "resolver/forward.h"
 #include "resolver/generation.h"
+#include "resolver/http_route.h"
 #include "resolver/key_cache.h"
 #include "resolver/node_parts.h"
 #include "resolver/probe_thread.h"
@@ -77,6 +78,7 @@ static enum status make_seat(struct node *node, size_t index)
         .tries = node->tries,
         .hub = node->hub,
         .cache = node->cache,
+        .routes = node->options.routes != NULL ? node->options.routes : &http_routes_own,
         .keys = node->keys,
         .pool = node->pool,
         .submit = node_submit,
@@ -175,11 +177,13 @@ static void open_cache(struct node *node)
 
 static bool wants_tls(const struct node_options *options)
 {
+    const struct settings *settings = options->settings;
     bool is_given = false;
-    for (size_t i = 0; options->given_is_tls != NULL && i < options->given_count; i++) {
-        is_given |= options->given_is_tls[i];
+    for (size_t i = 0; options->given_as != NULL && i < options->given_count; i++) {
+        is_given |= options->given_as[i] == EXCHANGE_TLS || options->given_as[i] == EXCHANGE_HTTPS;
     }
-    return is_given || (options->given_count == 0 && options->settings->listen_tls_port != 0);
+    return is_given || (options->given_count == 0 &&
+                        (settings->listen_tls_port != 0 || settings->listen_https_port != 0));
 }
 
 static enum status make_shared(struct node *node, struct fault *fault)
@@ -482,6 +486,16 @@ uint16_t node_port(const struct node *node)
 uint16_t node_tls_port(const struct node *node)
 {
     return node->tls_port;
+}
+
+uint16_t node_http_port(const struct node *node)
+{
+    return node->http_port;
+}
+
+uint16_t node_https_port(const struct node *node)
+{
+    return node->https_port;
 }
 
 size_t node_worker_count(const struct node *node)

@@ -9,11 +9,13 @@
 #include "conf/settings.h"
 #include "registry/committer.h"
 #include "registry/registry.h"
+#include "resolver/exchange.h"
 #include "resolver/log.h"
 #include "resolver/metrics.h"
 #include "resolver/net.h"
 
 struct cache;
+struct http_routes;
 struct node;
 
 struct node_options {
@@ -27,8 +29,9 @@ struct node_options {
     /* UDP and listening TCP sockets bound by somebody else; with any of them nothing is bound here
      * and the listen section of the settings has no say. Needed by node_start alone. */
     const int *given;
-    const bool *given_is_tls; /* of each; NULL: none is */
+    const enum exchange_transport *given_as; /* what each is for; NULL: the Handle protocol */
     size_t given_count;
+    const struct http_routes *routes; /* of HTTP; NULL: http_routes_own */
 };
 
 /* Opens every listener, or serves the sockets given (so that a port in use is told at once), starts
@@ -49,6 +52,8 @@ void node_free(struct node *node);
 
 uint16_t node_port(const struct node *node);
 uint16_t node_tls_port(const struct node *node); /* 0: TLS is not served */
+uint16_t node_http_port(const struct node *node);
+uint16_t node_https_port(const struct node *node);
 size_t node_worker_count(const struct node *node);
 struct committer *node_committer(struct node *node);
 struct cache *node_cache(struct node *node); /* NULL: there is none */

@@ -12,8 +12,8 @@
 
 #define PORT_TRIES 32
 
-static enum status open_for(struct seat *seat, const struct net_address *address,
-                            struct fault *fault)
+static enum status open_handle(struct seat *seat, const struct net_address *address,
+                               struct fault *fault)
 {
     const struct settings *settings = seat->node->options.settings;
     struct net_address local;
@@ -27,22 +27,43 @@ static enum status open_for(struct seat *seat, const struct net_address *address
     return status;
 }
 
-static enum status open_tls_for(struct seat *seat, const struct net_address *address,
-                                struct fault *fault)
+static enum status open_other(struct seat *seat, const struct net_address *address,
+                              enum exchange_transport transport, struct fault *fault)
 {
     struct net_address local;
-    return worker_open_tls(&seat->worker, address, &local, fault);
+    return transport == EXCHANGE_TLS ? worker_open_tls(&seat->worker, address, &local, fault)
+                                     : worker_open_http(&seat->worker, address,
+                                                        transport == EXCHANGE_HTTPS, &local, fault);
 }
 
-static enum status open_address(struct node *node, const struct net_address *address, bool is_tls,
-                                struct fault *fault)
+static enum status open_address(struct node *node, const struct net_address *address,
+                                enum exchange_transport transport, struct fault *fault)
 {
     enum status status = net_socket_probe(address, fault);
     for (size_t i = 0; status == STATUS_OK && i < node->seat_count; i++) {
-        status = is_tls ? open_tls_for(&node->seats[i], address, fault)
-                        : open_for(&node->seats[i], address, fault);
+        status = transport == EXCHANGE_TCP ? open_handle(&node->seats[i], address, fault)
+                                           : open_other(&node->seats[i], address, transport, fault);
     }
     return status;
+}
+
+static uint16_t *port_of(struct node *node, enum exchange_transport transport)
+{
+    switch (transport) {
+    case EXCHANGE_TLS:
+        return &node->tls_port;
+    case EXCHANGE_HTTP:
+        return &node->http_port;
+    case EXCHANGE_HTTPS:
+        return &node->https_port;
+    default:
+        return &node->port;
+    }
+}
+
+static bool needs_tls(enum exchange_transport transport)
+{
+    return transport == EXCHANGE_TLS || transport == EXCHANGE_HTTPS;
 }
 
 /* A port that is free for UDP and TCP on the first address. */
@@ -73,7 +94,8 @@ static int type_of(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 ? type : 0;
 }
 
-static enum status serve_given(struct seat *seat, int fd, bool is_tls, struct fault *fault)
+static enum status serve_given(struct seat *seat, int fd, enum exchange_transport transport,
+                               struct fault *fault)
 {
     struct net_address address = net_socket_local(fd);
     struct net_address local;
@@ -83,8 +105,8 @@ static enum status serve_given(struct seat *seat, int fd, bool is_tls, struct fa
     if (type_of(fd) == SOCK_DGRAM) {
         return worker_open_udp(&seat->worker, &address, &local, fault);
     }
-    return is_tls ? worker_open_tls(&seat->worker, &address, &local, fault)
-                  : worker_open_tcp(&seat->worker, &address, &local, fault);
+    return transport == EXCHANGE_TCP ? worker_open_tcp(&seat->worker, &address, &local, fault)
+                                     : open_other(seat, &address, transport, fault);
 }
 
 /* Which of the given sockets of its type and address this one is, and of how many. */
@@ -112,9 +134,10 @@ static enum status open_given(struct node *node, struct fault *fault)
 {
     enum status status = STATUS_OK;
     for (size_t i = 0; i < node->options.given_count; i++) {
-        bool is_tls = node->options.given_is_tls != NULL && node->options.given_is_tls[i];
-        uint16_t *port = is_tls ? &node->tls_port : &node->port;
-        if (is_tls && !node->serves_tls) {
+        enum exchange_transport transport =
+            node->options.given_as != NULL ? node->options.given_as[i] : EXCHANGE_TCP;
+        uint16_t *port = port_of(node, transport);
+        if (needs_tls(transport) && !node->serves_tls) {
             continue;
         }
         *port = *port == 0 ? net_socket_local(node->options.given[i]).port : *port;
@@ -122,7 +145,7 @@ static enum status open_given(struct node *node, struct fault *fault)
         size_t rank = rank_of(node, i, &peers);
         for (size_t s = 0; status == STATUS_OK && s < node->seat_count; s++) {
             if (s % peers == rank % node->seat_count) {
-                status = serve_given(&node->seats[s], node->options.given[i], is_tls, fault);
+                status = serve_given(&node->seats[s], node->options.given[i], transport, fault);
             }
         }
     }
@@ -135,21 +158,45 @@ static bool is_any_ipv6(const char *text)
 }
 
 /* The first address chooses the ports that are not said. */
-static enum status open_port(struct node *node, struct net_address *address, uint16_t *port,
-                             struct fault *fault)
+static enum status open_port(struct node *node, struct net_address *address,
+                             enum exchange_transport transport, struct fault *fault)
 {
+    uint16_t *port = port_of(node, transport);
     enum status status = STATUS_OK;
     address->port = *port;
     if (*port == 0) {
         status = pick_port(address, fault);
     }
     if (status == STATUS_OK) {
-        status = open_address(node, address, port == &node->tls_port, fault);
+        status = open_address(node, address, transport, fault);
     }
     if (status == STATUS_OK) {
         *port = address->port;
     }
     return status;
+}
+
+#define OTHERS 3
+static const enum exchange_transport others[OTHERS] = {EXCHANGE_TLS, EXCHANGE_HTTP, EXCHANGE_HTTPS};
+
+static int64_t wanted_port(const struct node *node, enum exchange_transport transport)
+{
+    const struct settings *settings = node->options.settings;
+    switch (transport) {
+    case EXCHANGE_TLS:
+        return settings->listen_tls_port;
+    case EXCHANGE_HTTP:
+        return settings->listen_http_port;
+    case EXCHANGE_HTTPS:
+        return settings->listen_https_port;
+    default:
+        return settings->listen_handle_port;
+    }
+}
+
+static bool is_wanted(const struct node *node, enum exchange_transport transport)
+{
+    return wanted_port(node, transport) != 0 && (!needs_tls(transport) || node->serves_tls);
 }
 
 /* `out_is_open` stays false for an address that this machine does not have at all. */
@@ -161,9 +208,11 @@ static enum status open_listed(struct node *node, const char *text, bool *out_is
         return fault_set(fault, STATUS_BAD_SETTING, "listen.addresses: \"%s\" is not an address",
                          text);
     }
-    enum status status = open_port(node, &address, &node->port, fault);
-    if (status == STATUS_OK && node->serves_tls) {
-        status = open_port(node, &address, &node->tls_port, fault);
+    enum status status = open_port(node, &address, EXCHANGE_TCP, fault);
+    for (size_t i = 0; status == STATUS_OK && i < OTHERS; i++) {
+        if (is_wanted(node, others[i])) {
+            status = open_port(node, &address, others[i], fault);
+        }
     }
     if (status == STATUS_NOT_SUPPORTED && is_any_ipv6(text)) {
         log_write(node->options.log, LOG_LEVEL_WARNING, "node",
@@ -180,8 +229,10 @@ static enum status open_all(struct node *node, struct fault *fault)
     const struct settings_list *list = &settings->listen_addresses;
     bool is_any_open = false;
     node->port = (uint16_t)settings->listen_handle_port;
-    if (node->serves_tls && node->port != 0) { /* else both are picked */
-        node->tls_port = (uint16_t)settings->listen_tls_port;
+    for (size_t i = 0; node->port != 0 && i < OTHERS; i++) { /* else all are picked */
+        if (is_wanted(node, others[i])) {
+            *port_of(node, others[i]) = (uint16_t)wanted_port(node, others[i]);
+        }
     }
     for (size_t i = 0; i < list->count; i++) {
         bool is_open = false;

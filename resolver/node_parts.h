@@ -47,7 +47,9 @@ struct node {
     int cpus[CORES_MAX]; /* the i-th worker's, when they are steered */
     bool is_steered;
     uint16_t port;
-    uint16_t tls_port; /* 0: none is open */
+    uint16_t tls_port; /* 0: none is open; likewise the others */
+    uint16_t http_port;
+    uint16_t https_port;
     bool serves_tls;
     int64_t started_ms;
     pthread_mutex_t lock;

@@ -332,7 +332,7 @@ static void resume(struct parked *parked)
     if (transport == EXCHANGE_UDP && status == STATUS_OK) {
         udp_answer_later(worker, &route, &peer, answer);
     } else if (stream != NULL) {
-        stream_answer_later(stream, status, answer);
+        stream_answer_later(&route, status, answer);
     }
     worker_rest(worker);
 }
@@ -441,11 +441,14 @@ void parked_list_orphan(struct parked_list *list)
 }
 
 enum status parked_list_continue(struct parked_list *list, const struct exchange_scope *scope,
-                                 uint8_t *room, size_t *out_len)
+                                 uint8_t *room, size_t *out_len, uint32_t *out_question)
 {
     struct parked *parked = list->first;
     while (parked != NULL && !parked->has_more) {
         parked = parked->list_next;
+    }
+    if (parked != NULL && out_question != NULL) {
+        *out_question = parked->route.question;
     }
     return parked == NULL ? STATUS_PENDING : run_again(parked, scope, room, out_len);
 }

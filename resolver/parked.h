@@ -105,6 +105,7 @@ struct parked_list {
 /* The connection is gone: answers will be dropped. */
 void parked_list_orphan(struct parked_list *list);
 
-/* Runs the first that has more to tell; its answer is appended to `room` (MESSAGE_PACKET_MAX). */
+/* Runs the first that has more to tell; its answer is appended to `room` (MESSAGE_PACKET_MAX).
+ * `out_question`: which it is, as its route says; NULL: nobody asks. */
 enum status parked_list_continue(struct parked_list *list, const struct exchange_scope *scope,
-                                 uint8_t *room, size_t *out_len);
+                                 uint8_t *room, size_t *out_len, uint32_t *out_question);

@@ -16,27 +16,15 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "resolver/hot_ahead.h"
 #include "resolver/limit.h"
 #include "resolver/stream_parts.h"
 
 #define READS_PER_TURN 4              /* then others get their turn */
 #define TURN_WORK (1u << 20)          /* bytes asked and answered, likewise: about a millisecond */
-#define REQUEST_WORK 4096             /* what a request costs beside its bytes */
 #define DISCARDS 16                   /* reads thrown away before closing */
 #define INPUT_FIRST 512               /* most requests are shorter */
 #define OUTPUT_MAX MESSAGE_PACKET_MAX /* more bytes than this waiting: nothing is read */
 #define OUTPUT_PART_MIN (1u << 20)    /* of a worker; more than one connection can have waiting */
-
-/* One stay in the loop's hands: the answers made meanwhile stand in the worker's reply buffer. */
-struct turn {
-    struct stream *stream;
-    struct exchange_scope scope;
-    size_t reply_len;
-    size_t answers;
-    size_t work;
-    bool has_asked;
-};
 
 /* --- life ------------------------------------------------------------------------------------ */
 
@@ -53,6 +41,9 @@ static int64_t now_of(const struct stream *stream)
 void stream_close(struct stream *stream)
 {
     struct worker *worker = stream->worker;
+    if (stream->speech->end != NULL) {
+        stream->speech->end(stream);
+    }
     if (stream->previous != NULL) {
         stream->previous->next = stream->next;
     } else {
@@ -88,42 +79,28 @@ void stream_arm(struct stream *stream, int64_t now_ms)
     }
 }
 
+static bool is_http(const struct stream *stream)
+{
+    return stream->transport == EXCHANGE_HTTP || stream->transport == EXCHANGE_HTTPS;
+}
+
+static int64_t idle_ms(const struct stream *stream)
+{
+    const struct settings *settings = settings_of(stream);
+    return is_http(stream) ? settings->limits_http_idle : settings->limits_idle;
+}
+
 /* A complete request came, or the peer took bytes: the idle time begins anew. */
 static void stream_lives(struct stream *stream, int64_t now_ms)
 {
     if (!stream->is_ending) {
-        stream->deadline_ms = now_ms + settings_of(stream)->limits_idle;
+        stream->deadline_ms = now_ms + idle_ms(stream);
         stream->has_asked = true;
         stream_arm(stream, now_ms);
     }
 }
 
-void stream_on_timer(void *context)
-{
-    struct stream *stream = context;
-    int64_t now_ms = now_of(stream);
-    stream->timer_ms = STREAM_NEVER;
-    if (stream->parked.count > 0 && !stream->is_ending) {
-        stream_lives(stream, now_ms); /* it is we who are late */
-    }
-    if (due_ms(stream) > now_ms) {
-        stream_arm(stream, now_ms);
-        return;
-    }
-    if (stream->is_shaking) {
-        limit_hit(stream->worker, LIMIT_HANDSHAKE, &stream->peer);
-    } else if (!stream->has_asked && stream->deadline_ms <= now_ms) {
-        limit_hit(stream->worker, LIMIT_FIRST_REQUEST, &stream->peer);
-    } else if (stream->message_ms <= now_ms) {
-        limit_hit(stream->worker, LIMIT_MESSAGE, &stream->peer);
-    } else {
-        metrics_add(stream->worker->options.metrics, METRIC_tcp_timeouts, 0, 1);
-    }
-    stream_close(stream);
-}
-
-/* The last answers must leave in the time a first request may take. */
-static void stream_end(struct stream *stream)
+void stream_end(struct stream *stream)
 {
     if (!stream->is_ending) {
         int64_t now_ms = now_of(stream);
@@ -140,10 +117,17 @@ static void stream_watch_message(struct stream *stream, bool is_begun)
     if (!is_begun) {
         stream->message_ms = STREAM_NEVER;
     } else if (stream->message_ms == STREAM_NEVER) {
-        int64_t now_ms = now_of(stream);
-        stream->message_ms = now_ms + settings_of(stream)->limits_message;
-        stream_arm(stream, now_ms);
+        const struct settings *settings = settings_of(stream);
+        stream_more_time(stream,
+                         is_http(stream) ? settings->limits_http_head : settings->limits_message);
     }
+}
+
+void stream_more_time(struct stream *stream, int64_t ms)
+{
+    int64_t now_ms = now_of(stream);
+    stream->message_ms = now_ms + ms;
+    stream_arm(stream, now_ms);
 }
 
 /* --- output ---------------------------------------------------------------------------------- */
@@ -190,8 +174,7 @@ static void output_flush(struct stream *stream)
     outbox_took(&stream->outbox, &stream->worker->outboxes, before - rest.len);
 }
 
-/* The answers of this turn leave, in one write where the kernel takes them. */
-static void turn_flush(struct turn *turn)
+void turn_flush(struct turn *turn)
 {
     struct stream *stream = turn->stream;
     struct worker *worker = stream->worker;
@@ -206,17 +189,30 @@ static void turn_flush(struct turn *turn)
     turn->answers = 0;
 }
 
-/* --- input ----------------------------------------------------------------------------------- */
-
-/* A request waits in `input` for its answer. */
-static bool has_request(const struct stream *stream)
+void turn_put(struct turn *turn, struct bytes data)
 {
-    size_t len = 0;
-    return frame_next(bytes_of(stream->input.data, stream->input.len), &len) != FRAME_INCOMPLETE;
+    struct stream *stream = turn->stream;
+    struct worker *worker = stream->worker;
+    if (data.len > MESSAGE_PACKET_MAX - turn->reply_len) {
+        turn_flush(turn);
+    }
+    turn->work += data.len;
+    if (data.len <= MESSAGE_PACKET_MAX) {
+        memcpy(worker->reply + turn->reply_len, data.data, data.len);
+        turn->reply_len += data.len;
+        return;
+    }
+    if (outbox_waiting(&stream->outbox) == 0) {
+        push(stream, &data);
+    }
+    if (data.len > 0 && !stream->is_dead) {
+        stream->is_dead = !outbox_keep(&stream->outbox, &worker->outboxes, data, 0);
+    }
 }
 
-/* Makes room for one more answer; false: none may be made now. */
-static bool turn_may_answer(struct turn *turn)
+/* --- input ----------------------------------------------------------------------------------- */
+
+bool turn_may_answer(struct turn *turn)
 {
     struct stream *stream = turn->stream;
     if (WORKER_REPLY_SIZE - turn->reply_len < MESSAGE_PACKET_MAX ||
@@ -227,104 +223,14 @@ static bool turn_may_answer(struct turn *turn)
     return !is_done && !is_blocked(stream);
 }
 
-/* What became of a request: `len` bytes of answer stand where the next one was to be written. */
-static void turn_answered(struct turn *turn, enum status status, size_t len)
-{
-    if (status == STATUS_OK || status == STATUS_MORE) {
-        turn->reply_len += len;
-        turn->work += len;
-        turn->answers++;
-    } else if (status != STATUS_PENDING) {
-        stream_end(turn->stream);
-    }
-}
-
-static enum exchange_transport transport_of(const struct stream *stream)
-{
-    return stream->tls == NULL ? EXCHANGE_TCP : EXCHANGE_TLS;
-}
-
-static void turn_answer(struct turn *turn, struct bytes request)
-{
-    struct stream *stream = turn->stream;
-    const struct worker_asked asked = {
-        .transport = transport_of(stream),
-        .peer = stream->peer,
-        .request = request,
-        .route = {.stream = stream},
-    };
-    size_t len = 0;
-    turn->has_asked = true;
-    turn->work += REQUEST_WORK + request.len;
-    enum status status =
-        worker_answer(&turn->scope, &asked, stream->worker->reply + turn->reply_len, &len);
-    turn_answered(turn, status, len);
-}
-
 static bool has_list(struct turn *turn)
 {
     return turn->stream->parked.more_count > 0 && turn_may_answer(turn);
 }
 
-/* One more message of a list. */
-static void turn_continue(struct turn *turn)
+static enum stream_state state_of(const struct stream *stream)
 {
-    struct stream *stream = turn->stream;
-    size_t len = 0;
-    enum status status = parked_list_continue(&stream->parked, &turn->scope,
-                                              stream->worker->reply + turn->reply_len, &len);
-    turn->work += REQUEST_WORK;
-    turn_answered(turn, status, len);
-}
-
-/* Who logged in has limits of its own: all it asks goes the full way. */
-static bool turn_answer_hot(struct turn *turn, struct hot_ahead *ahead,
-                            const struct hot_request *asked)
-{
-    struct stream *stream = turn->stream;
-    uint8_t *room = stream->worker->reply + turn->reply_len;
-    size_t len = login_is_in(&stream->login) ? 0 : hot_answer(&ahead->hot, asked, room);
-    if (len == 0) {
-        return false;
-    }
-    turn->has_asked = true;
-    turn->work += REQUEST_WORK + asked->packet.len;
-    turn_answered(turn, STATUS_OK, len);
-    return true;
-}
-
-/* What is no complete message: the rest of it is to come, or nobody knows where the next begins. */
-static void turn_judge(struct turn *turn, struct bytes rest)
-{
-    struct stream *stream = turn->stream;
-    size_t len = 0;
-    if (frame_next(rest, &len) == FRAME_LOST) {
-        turn_answer(turn, bytes_of(rest.data, len));
-        metrics_add(stream->worker->options.metrics, METRIC_tcp_framing_errors, 0, 1);
-        stream_end(stream);
-    }
-}
-
-/* Answers every complete message in `data`; how many bytes are done with. */
-static size_t turn_take(struct turn *turn, struct bytes data)
-{
-    struct hot_ahead ahead;
-    size_t at = 0;
-    hot_ahead_begin(&ahead, &turn->scope, transport_of(turn->stream));
-    while (turn_may_answer(turn)) {
-        struct bytes rest = bytes_from(data, at);
-        const struct hot_request *asked = hot_ahead_next(&ahead, rest);
-        if (asked == NULL) {
-            turn_judge(turn, rest);
-            break;
-        }
-        if (!turn_answer_hot(turn, &ahead, asked)) {
-            turn_answer(turn, asked->packet);
-        }
-        at += asked->packet.len;
-    }
-    hot_ahead_end(&ahead);
-    return turn->stream->is_ending ? data.len : at;
+    return stream->speech->state(stream);
 }
 
 /* Where the next bytes go: a kept beginning is continued, no further than its message's end. */
@@ -335,10 +241,8 @@ static uint8_t *turn_room(struct stream *stream, size_t *out_size)
         *out_size = WORKER_SCRATCH_SIZE;
         return stream->worker->scratch;
     }
-    size_t needed = 0;
-    enum frame frame = frame_next(bytes_of(input->data, input->len), &needed);
-    assert(frame == FRAME_INCOMPLETE && needed > input->len);
-    (void)frame;
+    size_t needed = stream->speech->needed(stream);
+    assert(needed > input->len);
     size_t grown = 2 * input->len > INPUT_FIRST ? 2 * input->len : INPUT_FIRST;
     size_t size = needed < grown ? needed : grown;
     if (!buffer_reserve(input, size)) {
@@ -357,10 +261,11 @@ static void turn_got(struct turn *turn, const uint8_t *room, size_t len)
         stream->is_dead = true;
     } else if (room == stream->worker->scratch) {
         struct bytes came = bytes_of(room, len);
-        stream->is_dead |= !buffer_append(input, bytes_from(came, turn_take(turn, came)));
+        stream->is_dead |=
+            !buffer_append(input, bytes_from(came, stream->speech->take(turn, came)));
     } else {
         input->len += len;
-        buffer_drop_start(input, turn_take(turn, bytes_of(input->data, input->len)));
+        buffer_drop_start(input, stream->speech->take(turn, bytes_of(input->data, input->len)));
     }
 }
 
@@ -368,6 +273,9 @@ static void turn_read(struct turn *turn)
 {
     struct stream *stream = turn->stream;
     for (int i = 0; i < READS_PER_TURN && turn_may_answer(turn); i++) {
+        if (state_of(stream) >= STREAM_READY) {
+            return;
+        }
         size_t size = 0;
         size_t len = 0;
         uint8_t *room = turn_room(stream, &size);
@@ -392,12 +300,13 @@ static void turn_read(struct turn *turn)
 /* Lists go on while their peer takes them; a request behind one need not wait for its end. */
 static size_t turn_share(struct turn *turn, struct bytes input)
 {
+    const struct stream_speech *speech = turn->stream->speech;
     if (has_list(turn)) {
-        turn_continue(turn);
+        speech->more(turn);
     }
-    size_t taken = turn_take(turn, input);
+    size_t taken = speech->take(turn, input);
     while (has_list(turn)) {
-        turn_continue(turn);
+        speech->more(turn);
     }
     return taken;
 }
@@ -442,14 +351,14 @@ static void turn_has_asked(struct stream *stream)
 static void stream_wait(struct stream *stream)
 {
     bool is_held = is_blocked(stream);
-    bool has_asked = !stream->is_ending && has_request(stream);
-    bool has_more = has_asked || (stream->parked.more_count > 0 && !is_held);
-    bool may_read = !stream->is_ending && !is_held && !has_asked;
+    enum stream_state state = stream->is_ending ? STREAM_BUSY : state_of(stream);
+    bool has_more = state == STREAM_READY || (stream->parked.more_count > 0 && !is_held);
+    bool may_read = state <= STREAM_BEGUN && !is_held;
     if (is_held && !stream->is_held) {
         limit_hit(stream->worker, LIMIT_PIPELINED, &stream->peer);
     }
     stream->is_held = is_held;
-    stream_watch_message(stream, may_read && stream->input.len > 0);
+    stream_watch_message(stream, may_read && state == STREAM_BEGUN);
     stream_want(stream, may_read, has_more || outbox_waiting(&stream->outbox) > 0);
 }
 
@@ -462,7 +371,7 @@ static void turn_finish(struct turn *turn)
     if (turn->has_asked) {
         turn_has_asked(stream);
     }
-    if (stream->input.len == 0 && worker_drops(stream->worker, stream->has_asked)) {
+    if (worker_drops(stream->worker, stream->has_asked) && state_of(stream) == STREAM_IDLE) {
         stream_end(stream);
     }
     bool is_done = outbox_waiting(&stream->outbox) == 0 && stream->parked.count == 0;
@@ -473,6 +382,43 @@ static void turn_finish(struct turn *turn)
         return;
     }
     stream_wait(stream);
+}
+
+/* A request that never became whole is answered all the same, where its protocol has an answer. */
+static bool has_last_words(const struct stream *stream)
+{
+    return !stream->is_shaking && !stream->is_ending && stream->speech->late != NULL &&
+           stream->speech->state(stream) == STREAM_BEGUN;
+}
+
+void stream_on_timer(void *context)
+{
+    struct stream *stream = context;
+    int64_t now_ms = now_of(stream);
+    stream->timer_ms = STREAM_NEVER;
+    if (stream->parked.count > 0 && !stream->is_ending) {
+        stream_lives(stream, now_ms); /* it is we who are late */
+    }
+    if (due_ms(stream) > now_ms) {
+        stream_arm(stream, now_ms);
+        return;
+    }
+    if (stream->is_shaking) {
+        limit_hit(stream->worker, LIMIT_HANDSHAKE, &stream->peer);
+    } else if (!stream->has_asked && stream->deadline_ms <= now_ms) {
+        limit_hit(stream->worker, LIMIT_FIRST_REQUEST, &stream->peer);
+    } else if (stream->message_ms <= now_ms) {
+        limit_hit(stream->worker, LIMIT_MESSAGE, &stream->peer);
+    } else {
+        metrics_add(stream->worker->options.metrics, METRIC_tcp_timeouts, 0, 1);
+    }
+    if (has_last_words(stream)) {
+        struct turn turn = {.stream = stream};
+        stream->speech->late(&turn);
+        turn_finish(&turn);
+    } else {
+        stream_close(stream);
+    }
 }
 
 /* Between turns: any connection may be closed. */
@@ -538,12 +484,14 @@ const struct certificate *stream_certificate(const struct stream *stream)
     return stream == NULL ? NULL : stream->shown;
 }
 
-void stream_answer_later(struct stream *stream, enum status status, struct bytes answer)
+void stream_answer_later(const struct exchange_route *route, enum status status,
+                         struct bytes answer)
 {
+    struct stream *stream = route->stream;
     struct worker *worker = stream->worker;
     struct turn turn = {.stream = stream};
     assert(answer.len == 0 || answer.data == worker->reply);
-    turn_answered(&turn, status, answer.len);
+    stream->speech->later(&turn, route, status, answer);
     turn_finish(&turn);
     make_room(worker);
 }

@@ -10,8 +10,19 @@
 struct stream_listener {
     struct worker *worker;
     struct net_listener *net;
-    bool is_tls;
+    enum exchange_transport transport;
 };
+
+static bool is_tls(enum exchange_transport transport)
+{
+    return transport == EXCHANGE_TLS || transport == EXCHANGE_HTTPS;
+}
+
+static const struct stream_speech *speech_of(enum exchange_transport transport)
+{
+    bool is_http = transport == EXCHANGE_HTTP || transport == EXCHANGE_HTTPS;
+    return is_http ? &http_stream_speech : &stream_handle_speech;
+}
 
 /* A handshake costs us more than whoever asks for it. */
 static bool may_shake(struct worker *worker, const struct net_address *peer)
@@ -58,11 +69,13 @@ static bool may_connect(struct worker *worker, const struct net_address *peer)
 }
 
 /* The stream of an accepted connection, counted in already; NULL: no memory. */
-static struct stream *stream_new(struct worker *worker, struct net_stream *net, bool is_tls)
+static struct stream *stream_new(struct worker *worker, struct net_stream *net,
+                                 enum exchange_transport transport)
 {
     struct stream *stream = calloc(1, sizeof(*stream));
     if (stream == NULL ||
-        (is_tls && tls_accept(worker->generation->tls, net, &stream->tls) != STATUS_OK) ||
+        (is_tls(transport) &&
+         tls_accept(worker->generation->tls, net, &stream->tls) != STATUS_OK) ||
         net_timer_new(worker->options.net, stream_on_timer, stream, &stream->timer) != STATUS_OK) {
         if (stream != NULL) {
             tls_free(stream->tls);
@@ -70,7 +83,9 @@ static struct stream *stream_new(struct worker *worker, struct net_stream *net, 
         free(stream);
         return NULL;
     }
-    stream->is_shaking = is_tls;
+    stream->is_shaking = is_tls(transport);
+    stream->speech = speech_of(transport);
+    stream->transport = transport;
     stream->worker = worker;
     stream->net = net;
     stream->peer = net_stream_peer(net);
@@ -99,11 +114,11 @@ static void stream_on_accepted(void *context, struct net_stream *net)
         return;
     }
     struct net_address peer = net_stream_peer(net);
-    if ((listener->is_tls && !may_shake(worker, &peer)) || !may_connect(worker, &peer)) {
+    if ((is_tls(listener->transport) && !may_shake(worker, &peer)) || !may_connect(worker, &peer)) {
         net_stream_close(net);
         return;
     }
-    struct stream *stream = stream_new(worker, net, listener->is_tls);
+    struct stream *stream = stream_new(worker, net, listener->transport);
     if (stream == NULL) {
         sources_leave(worker->options.sources, &peer);
         metrics_add(metrics, METRIC_tcp_refused, 0, 1);
@@ -112,25 +127,26 @@ static void stream_on_accepted(void *context, struct net_stream *net)
     }
     metrics_add(metrics, METRIC_tcp_accepted, 0, 1);
     metrics_add(metrics, METRIC_tcp_connections, 0, 1);
-    metrics_add(metrics, METRIC_tls_connections, 0, listener->is_tls);
+    metrics_add(metrics, METRIC_tls_connections, 0, is_tls(listener->transport));
     int64_t now_ms = net_now_ms(worker->options.net);
     const struct settings *settings = worker->generation->settings;
-    stream->deadline_ms =
-        now_ms + (listener->is_tls ? settings->limits_handshake : settings->limits_first_request);
+    stream->deadline_ms = now_ms + (is_tls(listener->transport) ? settings->limits_handshake
+                                                                : settings->limits_first_request);
     stream_arm(stream, now_ms);
     net_stream_set_events(net, &events, stream);
     net_stream_want(net, true, false);
 }
 
-enum status stream_listen(struct worker *worker, const struct net_address *address, bool is_tls,
-                          struct stream_listener **out_listener, struct fault *fault)
+enum status stream_listen(struct worker *worker, const struct net_address *address,
+                          enum exchange_transport transport, struct stream_listener **out_listener,
+                          struct fault *fault)
 {
     struct stream_listener *listener = calloc(1, sizeof(*listener));
     if (listener == NULL) {
         return fault_set(fault, STATUS_NO_MEMORY, "out of memory");
     }
     listener->worker = worker;
-    listener->is_tls = is_tls;
+    listener->transport = transport;
     enum status status = net_listen(worker->options.net, address, stream_on_accepted, listener,
                                     &listener->net, fault);
     if (status != STATUS_OK) {

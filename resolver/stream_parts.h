@@ -1,18 +1,63 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Inside of stream.c, stream_accept.c and stream_tls.c: what a connection is.
+ * Inside of stream*.c and http_stream.c: what a connection is, and what it speaks.
+ *
+ * stream.c moves bytes, keeps time and limits; where a request ends and what its answer looks like
+ * is its speech's: stream_handle.c, http_stream.c.
  */
 #pragma once
 
 #include "resolver/certificate.h"
-#include "resolver/frame.h"
 #include "resolver/login.h"
 #include "resolver/stream.h"
 #include "resolver/tls.h"
 
 #define STREAM_NEVER INT64_MAX
 
+struct http_inside;
+struct stream;
+
+/* One stay in the loop's hands: the answers made meanwhile stand in the worker's reply buffer. */
+struct turn {
+    struct stream *stream;
+    struct exchange_scope scope;
+    size_t reply_len;
+    size_t answers;
+    size_t work; /* bytes asked and answered: others get their turn */
+    bool has_asked;
+};
+
+enum stream_state {
+    STREAM_IDLE,  /* nothing has begun */
+    STREAM_BEGUN, /* a request has, the rest is to come */
+    STREAM_READY, /* one can be answered as soon as it may be */
+    STREAM_BUSY,  /* one is being answered; nothing is read meanwhile */
+};
+
+struct stream_speech {
+    enum stream_state (*state)(const struct stream *stream);
+    /* BEGUN: how long `input` must or may become for its request; more than it is. */
+    size_t (*needed)(const struct stream *stream);
+    /* Answers what is complete in `data`; how many bytes are done with. */
+    size_t (*take)(struct turn *turn, struct bytes data);
+    /* One more message of a list that waits for its peer. */
+    void (*more)(struct turn *turn);
+    /* An exchange that waited has come to an end, or to the next message of its list. `answer`
+     * stands at the start of the worker's reply buffer; nothing else does. */
+    void (*later)(struct turn *turn, const struct exchange_route *route, enum status status,
+                  struct bytes answer);
+    /* A request took too long to arrive: last words. NULL: none. */
+    void (*late)(struct turn *turn);
+    /* The connection goes. NULL: nothing is kept. */
+    void (*end)(struct stream *stream);
+};
+
+extern const struct stream_speech stream_handle_speech;
+extern const struct stream_speech http_stream_speech;
+
 struct stream {
+    const struct stream_speech *speech;
+    enum exchange_transport transport;
     struct worker *worker;
     struct stream *next;
     struct stream *previous;
@@ -26,7 +71,9 @@ struct stream {
     struct outbox outbox;
     struct parked_list parked; /* requests that wait */
     struct login login;
-    struct tls *tls; /* NULL: plain TCP */
+    struct http_inside *http; /* the request HTTP works on; NULL: none */
+    uint32_t question_id;     /* the last one given to a question of HTTP */
+    struct tls *tls;          /* NULL: plain TCP */
     struct certificate *shown;
     struct stream *turn_next; /* of those that wait for their turn to shake hands */
     struct stream *turn_previous;
@@ -56,6 +103,23 @@ bool stream_shake(struct stream *stream);
 void stream_tls_end(struct stream *stream);
 
 void stream_close(struct stream *stream);
+
+/* --- for speeches -------------------------------------------------------------------------------
+ */
+
+#define STREAM_REQUEST_WORK 4096 /* of a turn: what a request costs beside its bytes */
+
+/* Makes room for one more answer; false: none may be made now. */
+bool turn_may_answer(struct turn *turn);
+/* The answers of this turn leave, in one write where the kernel takes them. */
+void turn_flush(struct turn *turn);
+/* `data` leaves behind the answers of this turn, however long it is; it may stand anywhere but in
+ * the first half of the worker's reply buffer. */
+void turn_put(struct turn *turn, struct bytes data);
+/* Nothing more is read; the last answers must leave in the time a first request may take. */
+void stream_end(struct stream *stream);
+/* The request that has begun has so much more time, from now. */
+void stream_more_time(struct stream *stream, int64_t ms);
 
 /* What an accepted connection is called with. */
 void stream_on_timer(void *context);

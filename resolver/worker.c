@@ -10,6 +10,7 @@
 #include "resolver/forward.h"
 #include "resolver/handshakes.h"
 #include "resolver/hot_path.h"
+#include "resolver/http_stream.h"
 #include "resolver/key_remote.h"
 #include "resolver/stream.h"
 #include "resolver/trust.h"
@@ -158,6 +159,7 @@ void worker_done(struct worker *worker)
     trust_free(worker->trust);
     cache_reader_free(worker->cache);
     handshakes_free(worker->handshakes);
+    http_worker_free(worker->http);
     net_timer_free(worker->timer);
     mailbox_free(worker->mailbox);
     snapshot_free(worker->snapshot);
@@ -184,13 +186,14 @@ enum status worker_open_udp(struct worker *worker, const struct net_address *add
 }
 
 static enum status open_stream(struct worker *worker, const struct net_address *address,
-                               bool is_tls, struct net_address *out_local, struct fault *fault)
+                               enum exchange_transport transport, struct net_address *out_local,
+                               struct fault *fault)
 {
     if (worker->listener_count == WORKER_LISTENS_MAX) {
         return fault_set(fault, STATUS_NO_ROOM, "more than %d addresses", WORKER_LISTENS_MAX);
     }
     struct stream_listener *listener = NULL;
-    enum status status = stream_listen(worker, address, is_tls, &listener, fault);
+    enum status status = stream_listen(worker, address, transport, &listener, fault);
     if (status == STATUS_OK) {
         worker->listeners[worker->listener_count++] = listener;
         *out_local = stream_listener_local(listener);
@@ -201,13 +204,25 @@ static enum status open_stream(struct worker *worker, const struct net_address *
 enum status worker_open_tcp(struct worker *worker, const struct net_address *address,
                             struct net_address *out_local, struct fault *fault)
 {
-    return open_stream(worker, address, false, out_local, fault);
+    return open_stream(worker, address, EXCHANGE_TCP, out_local, fault);
 }
 
 enum status worker_open_tls(struct worker *worker, const struct net_address *address,
                             struct net_address *out_local, struct fault *fault)
 {
-    return open_stream(worker, address, true, out_local, fault);
+    return open_stream(worker, address, EXCHANGE_TLS, out_local, fault);
+}
+
+enum status worker_open_http(struct worker *worker, const struct net_address *address, bool is_tls,
+                             struct net_address *out_local, struct fault *fault)
+{
+    if (worker->http == NULL) {
+        worker->http = http_worker_new();
+    }
+    if (worker->http == NULL) {
+        return fault_set(fault, STATUS_NO_MEMORY, "out of memory");
+    }
+    return open_stream(worker, address, is_tls ? EXCHANGE_HTTPS : EXCHANGE_HTTP, out_local, fault);
 }
 
 void worker_post(struct worker *worker, struct mail *mail)

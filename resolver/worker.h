@@ -28,6 +28,8 @@ struct cache_reader;
 struct forward;
 struct forward_hub;
 struct handshakes;
+struct http_routes;
+struct http_worker;
 struct key_remote;
 struct udp;
 struct stream;
@@ -47,8 +49,9 @@ struct worker_options {
     struct crypto_pool *pool;      /* with sessions */
     services_submit *submit;       /* NULL: nothing can be written */
     void *submit_context;
-    struct forward_hub *hub; /* with sessions; NULL: nobody is asked about other names */
-    struct cache *cache;     /* NULL: what other nodes answer is not kept */
+    struct forward_hub *hub;          /* with sessions; NULL: nobody is asked about other names */
+    struct cache *cache;              /* NULL: what other nodes answer is not kept */
+    const struct http_routes *routes; /* of HTTP; NULL: there are none */
     struct metrics_slot *metrics;
     struct log *log; /* NULL: limits are counted only */
     const struct generation *generation;
@@ -74,6 +77,7 @@ struct worker {
     struct stream *streams;      /* open connections */
     struct outbox_list outboxes; /* of those, with answers that wait */
     struct handshakes *handshakes;
+    struct http_worker *http; /* NULL: HTTP is not served */
     struct parked_table *parked;
     struct exchange_services services;
     struct seal_budget certified;
@@ -101,6 +105,9 @@ enum status worker_open_tcp(struct worker *worker, const struct net_address *add
                             struct net_address *out_local, struct fault *fault);
 enum status worker_open_tls(struct worker *worker, const struct net_address *address,
                             struct net_address *out_local, struct fault *fault);
+
+enum status worker_open_http(struct worker *worker, const struct net_address *address, bool is_tls,
+                             struct net_address *out_local, struct fault *fault);
 
 /* Any thread. */
 void worker_post(struct worker *worker, struct mail *mail);

@@ -104,8 +104,8 @@ static void sockets_when_named_tls_are_marked(void **state)
     struct activation given;
     struct fault fault = {0};
     assert_int_equal(read_words("2", "handle:tls", &given, NULL), STATUS_OK);
-    assert_false(given.is_tls[0]);
-    assert_true(given.is_tls[1]);
+    assert_int_equal(given.as[0], EXCHANGE_TCP);
+    assert_int_equal(given.as[1], EXCHANGE_TLS);
     assert_int_equal(read_words("2", "tls:handle", &given, &fault), STATUS_BAD_SETTING);
     assert_non_null(strstr(fault.text, "descriptor 100")); /* a UDP socket */
 }
@@ -147,9 +147,9 @@ static void name_when_of_another_service_is_refused_with_it(void **state)
     (void)state;
     struct activation given;
     struct fault fault = {0};
-    assert_int_equal(read_words("2", "handle:http", &given, &fault), STATUS_BAD_SETTING);
+    assert_int_equal(read_words("2", "handle:gopher", &given, &fault), STATUS_BAD_SETTING);
     assert_non_null(strstr(fault.text, "descriptor 101"));
-    assert_non_null(strstr(fault.text, "\"http\""));
+    assert_non_null(strstr(fault.text, "\"gopher\""));
 }
 
 static void refuse_descriptor(int fd)
