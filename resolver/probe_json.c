@@ -5,6 +5,7 @@
 #include "resolver/probe_json.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "protocol/text.h"
 
@@ -18,13 +19,18 @@ static json_t *time_json(int64_t at_ms)
     return json_string(text);
 }
 
+/* 0 for what is no time. */
 static int64_t time_of(const json_t *object, const char *name)
 {
     const char *text = json_string_value(json_object_get(object, name));
+    const char *point = text == NULL ? NULL : strchr(text, '.');
     int64_t seconds = 0;
-    return text != NULL && text_time_parse(bytes_of_text(text), &seconds) == STATUS_OK
-               ? seconds * 1000
-               : 0;
+    if (text == NULL || text_time_parse(bytes_of_text(text), &seconds) != STATUS_OK ||
+        seconds < 0) {
+        return 0;
+    }
+    long thousandths = point == NULL ? 0 : strtol(point + 1, NULL, 10);
+    return seconds * 1000 + (thousandths >= 0 && thousandths < 1000 ? thousandths : 0);
 }
 
 static json_t *stretch_json(const struct probe_stretch *stretch)

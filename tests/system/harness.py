@@ -80,6 +80,8 @@ class Node:
         run("init", self.dir, "--prefix", prefix, *addresses, "--port", self.port, *init)
         # Tests ask more than a stranger may; those of the limits take this back.
         self.setting("limits", "trusted_networks", "[127.0.0.0/8, '::1/128']")
+        # Nothing happens that the test did not ask for; those of routes take this back.
+        self.setting("probe", "interval", "0s")
 
     def setting(self, section, key, value):
         put_setting(self.dir, section, key, value)

@@ -12,7 +12,7 @@
 #include "resolver/probe_json.h"
 
 #define MINUTE 60000
-#define START 1795276800000 /* a day in 2026 */
+#define START 1795276800123 /* a day in 2026 */
 
 static const struct probe_rules rules = {.failures = 3, .history = 4};
 
