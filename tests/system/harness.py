@@ -67,9 +67,9 @@ def put_setting(directory, section, key, value):
 
 
 class Node:
-    """A node directory; `start` runs guantongd on it."""
+    """A node directory; `start` runs guantongd on it. It serves HTTP and HTTPS when asked to."""
 
-    def __init__(self, prefix="88.1000", listen=("127.0.0.1",), init=()):
+    def __init__(self, prefix="88.1000", listen=("127.0.0.1",), init=(), http=False, https=False):
         self.holder = tempfile.TemporaryDirectory(prefix="guantong-")
         self.dir = os.path.join(self.holder.name, "node")
         self.port = free_port()
@@ -77,7 +77,12 @@ class Node:
         self.daemon = None
         self.daemon_path, self.daemon_env = os.path.join(BUILD, "guantongd"), None
         addresses = [w for a in listen for w in ("--listen", a)]
-        run("init", self.dir, "--prefix", prefix, *addresses, "--port", self.port, *init)
+        self.http_port = free_port() if http else None
+        self.https_port = free_port() if https else None
+        ports = [w for name, port in (("--http-port", self.http_port),
+                                      ("--https-port", self.https_port)) if port
+                 for w in (name, port)]
+        run("init", self.dir, "--prefix", prefix, *addresses, "--port", self.port, *ports, *init)
         # Tests ask more than a stranger may; those of the limits take this back.
         self.setting("limits", "trusted_networks", "[127.0.0.0/8, '::1/128']")
         # Nothing happens that the test did not ask for; those of routes take this back.
