@@ -4,7 +4,8 @@
  *
  * UDP first, then TCP when nothing came back and neither was asked for; every address of a host's
  * name in turn. The loop is the command's own. With --follow-aliases the name in HS_ALIAS is asked
- * for next: servers never do that (protocol.md §8.8).
+ * for next: servers never do that (protocol.md §8.8). With --verify the answer's signatures are
+ * followed here (resolve_verify.h).
  */
 #include <stdlib.h>
 #include <sys/random.h>
@@ -13,6 +14,7 @@
 #include "admin/key_file.h"
 #include "admin/resolve_print.h"
 #include "admin/say.h"
+#include "protocol/handle.h"
 #include "resolver/tls.h"
 
 #define ALIASES_MAX 20        /* as proxies do, protocol.md §8.8 */
@@ -26,6 +28,7 @@ struct resolve {
     struct net_address servers[SERVER_NAME_ADDRESSES_MAX];
     size_t server_count;
     struct resolve_answer answer;
+    struct resolve_verify *verify; /* NULL: not asked for */
     int64_t began_us;
     enum status status; /* of the exchange made last */
 };
@@ -159,10 +162,10 @@ static enum status ask_and_read(struct resolve *resolve, struct fault *fault)
                                : status;
 }
 
-/* Filters let the alias through, too. */
-static enum status ask_for_aliases(struct resolve_question *question, struct arena *arena)
+/* Filters let values of that type through, too. */
+static enum status ask_also_for(struct resolve_question *question, struct bytes type,
+                                struct arena *arena)
 {
-    const struct bytes type = BYTES_LITERAL("HS_ALIAS");
     if (question->index_count == 0 && question->type_count == 0) {
         return STATUS_OK;
     }
@@ -217,19 +220,74 @@ static enum status follow_aliases(struct resolve *resolve, struct fault *fault)
     return status;
 }
 
+/* Certificates come from the server that was asked, which may know them from others. */
+static enum status resolve_on_fetch(void *context, struct bytes handle,
+                                    const struct value **out_values, size_t *out_count)
+{
+    const struct resolve *outer = context;
+    struct resolve_question question = *outer->question;
+    struct resolve inner = *outer;
+    uint8_t type[16];
+    struct wire_writer w = wire_write(type, sizeof type);
+    wire_put_bytes(&w, BYTES_LITERAL("HS_CERT"));
+    question.name = handle;
+    question.index_count = 0;
+    question.indexes = BYTES_NONE;
+    question.type_count = 1;
+    question.types = wire_wrote(&w);
+    question.flags = MESSAGE_RECURSIVE | MESSAGE_CACHE_CERTIFIED | MESSAGE_PUBLIC_ONLY;
+    inner.question = &question;
+    inner.answer = (struct resolve_answer){.question = &question};
+    struct fault fault = {STATUS_OK, ""};
+    enum status status = ask_and_read(&inner, &fault);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    uint32_t code = inner.answer.message.header.response_code;
+    *out_values = inner.answer.values.values;
+    *out_count = inner.answer.values.count;
+    return code == 1 ? STATUS_OK : status_of_wire_code(code);
+}
+
+/* Judged under the name that was asked for, whatever name the answer bears. */
+static enum status verify_answer(struct resolve *resolve)
+{
+    const struct body_values *values = &resolve->answer.values;
+    struct bytes handle;
+    uint8_t *room = arena_alloc(resolve->call->arena, HANDLE_EXPANDED_MAX);
+    if (resolve->answer.message.header.response_code != 1 || resolve->question->is_site_info) {
+        return STATUS_OK;
+    }
+    enum status status =
+        room == NULL ? STATUS_NO_MEMORY : handle_expand(resolve->question->name, room, &handle);
+    if (status == STATUS_OK) {
+        const struct record record = {handle, values->values, values->count};
+        resolve_verify_run(resolve->verify, &record, resolve_on_fetch, resolve);
+        resolve->answer.verify = resolve->verify;
+    }
+    return status;
+}
+
 static int ask_and_print(struct resolve *resolve)
 {
     struct fault fault = {STATUS_OK, ""};
     bool follows = command_has(resolve->call, "--follow-aliases");
     enum status status = STATUS_OK;
     if (follows) {
-        status = ask_for_aliases(resolve->question, resolve->call->arena);
+        status = ask_also_for(resolve->question, BYTES_LITERAL("HS_ALIAS"), resolve->call->arena);
+    }
+    if (status == STATUS_OK && resolve->verify != NULL) {
+        status =
+            ask_also_for(resolve->question, BYTES_LITERAL("HS_SIGNATURE"), resolve->call->arena);
     }
     if (status == STATUS_OK) {
         status = ask_and_read(resolve, &fault);
     }
     if (status == STATUS_OK && follows) {
         status = follow_aliases(resolve, &fault);
+    }
+    if (status == STATUS_OK && resolve->verify != NULL) {
+        status = verify_answer(resolve);
     }
     return status == STATUS_OK ? resolve_answer_print(resolve->call, &resolve->answer)
                                : say_failure(resolve, status, &fault);
@@ -272,8 +330,15 @@ int command_resolve(struct command_call *call)
         STATUS_OK) {
         return say_problem(call, PROBLEM_UNREACHABLE, fault.text);
     }
-    exit_code = question.tries_tls ? open_tls(&resolve) : EXIT_OK;
+    struct resolve_verify verify = {0};
+    bool verifies = command_has(call, "--verify") || command_has(call, "--trust-root");
+    exit_code = verifies ? resolve_verify_open(call, &verify) : EXIT_OK;
+    resolve.verify = verifies ? &verify : NULL;
+    if (exit_code == EXIT_OK && question.tries_tls) {
+        exit_code = open_tls(&resolve);
+    }
     if (exit_code != EXIT_OK) {
+        resolve_verify_done(&verify);
         return exit_code;
     }
     enum status status = net_new(&resolve.net);
@@ -281,5 +346,6 @@ int command_resolve(struct command_call *call)
         status == STATUS_OK ? ask_and_print(&resolve) : say_status(call, status, "resolve", NULL);
     net_free(resolve.net);
     tls_context_free(resolve.tls);
+    resolve_verify_done(&verify);
     return exit_code;
 }

@@ -355,6 +355,9 @@ static void print_page(struct command_call *call, const struct resolve_answer *a
     if (answer->values.count > 0) {
         print_values(call, &answer->values);
     }
+    if (answer->verify != NULL) {
+        resolve_verify_print(call, answer->verify);
+    }
     print_figures(call, answer);
 }
 
@@ -366,6 +369,10 @@ static void print_short(struct command_call *call, const struct resolve_answer *
     for (size_t i = 0; i < answer->values.count; i++) {
         const char *data = value_show_data(call->arena, &answer->values.values[i]);
         (void)fprintf(call->out, "%s\n", data == NULL ? "" : data);
+    }
+    if (answer->verify != NULL && !resolve_verify_holds(answer->verify)) {
+        (void)fprintf(call->err, "%s: %s\n", printable(call, answer->question->name),
+                      say_text(call, "not verified", "未通过核验"));
     }
     if (code != 1) {
         (void)fprintf(call->err, "%s: %s\n", printable(call, answer->question->name),
@@ -420,6 +427,9 @@ static void set_extras(struct command_call *call, const struct resolve_answer *a
     if (answer->text.len > 0) {
         json_object_set_new(document, "text", json_string(printable(call, answer->text)));
     }
+    if (answer->verify != NULL) {
+        json_object_set_new(document, "trust", resolve_verify_json(call, answer->verify));
+    }
     if (answer->nonce.len > 0) {
         json_object_set_new(document, "nonce", json_string(text_hex(call->arena, answer->nonce)));
     }
@@ -459,7 +469,10 @@ int resolve_answer_print(struct command_call *call, const struct resolve_answer 
     } else {
         print_page(call, answer);
     }
-    return answer->digest == RESOLVE_DIGEST_WRONG
-               ? EXIT_REFUSED
+    if (answer->digest == RESOLVE_DIGEST_WRONG) {
+        return EXIT_REFUSED;
+    }
+    return answer->verify != NULL && !resolve_verify_holds(answer->verify)
+               ? EXIT_NEGATIVE
                : resolve_exit_code(answer->message.header.response_code);
 }

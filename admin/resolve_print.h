@@ -8,6 +8,7 @@
 
 #include "admin/command.h"
 #include "admin/resolve_question.h"
+#include "admin/resolve_verify.h"
 #include "protocol/body.h"
 #include "resolver/ask.h"
 
@@ -31,8 +32,9 @@ struct resolve_answer {
     enum resolve_digest digest;
     struct body_values values; /* of a success or a referral */
     struct bytes site;
-    struct bytes text;  /* of an error */
-    struct bytes nonce; /* of a challenge */
+    struct bytes text;                   /* of an error */
+    struct bytes nonce;                  /* of a challenge */
+    const struct resolve_verify *verify; /* what became of its signatures; NULL: not looked at */
 };
 
 /* PROTOCOL_ERROR (reason in `fault`), NO_MEMORY. `request` and `packet` are set. */
