@@ -31,6 +31,10 @@ enum status administer_find(struct exchange *x, struct bytes name, struct lookup
         metrics_add(x->scope->metrics, METRIC_stored_damage, 0, 1);
         return STATUS_CORRUPT;
     }
+    const struct exchange_terms *terms = &x->route.terms;
+    if (status == STATUS_OK && terms->has_version && out_found->record.version != terms->version) {
+        return STATUS_CONFLICT;
+    }
     return status;
 }
 
@@ -41,6 +45,8 @@ static const char *words_of(enum status status)
         return "That prefix doesn't live here";
     case STATUS_CORRUPT:
         return "the stored record is damaged";
+    case STATUS_CONFLICT:
+        return EXCHANGE_TERMS_BROKEN;
     case STATUS_SERVER_BUSY:
     case STATUS_NO_MEMORY:
     case STATUS_STORAGE_FULL:

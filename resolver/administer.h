@@ -10,7 +10,7 @@
 
 /* The record a request is about, under a prefix that is hosted here. OK, also when there is no such
  * record: then its version is 0. Else what to refuse with: NOT_RESPONSIBLE, PREFIX_REFERRAL,
- * INVALID_HANDLE, ERROR when what is stored is damaged. */
+ * INVALID_HANDLE, CONFLICT when the terms name another version, CORRUPT. */
 enum status administer_find(struct exchange *x, struct bytes name, struct lookup *out_found);
 
 /* Refuses with the words for that status. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "resolver/http_cors.h"
 #include "resolver/http_parts.h"
 
 #define LINE_ROOM 128
@@ -139,6 +140,7 @@ static void put_common(struct http_inside *inside, bool has_length, size_t len)
 {
     struct worker *worker = inside->stream->worker;
     char line[LINE_ROOM];
+    http_cors_fields(&inside->call);
     if (has_length) {
         int length = snprintf(line, sizeof(line), "Content-Length: %zu\r\n", len);
         put(inside, bytes_of(line, (size_t)length));

@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+#include "resolver/http_cors.h"
+
 static const struct http_route rows[] = {
 #define HTTP_ROUTE(verbs, path, is_beginning, handler) {verbs, path, is_beginning, handler},
 #include "resolver/http_routes.def"
@@ -68,6 +70,9 @@ static enum status answer_none(struct http_call *call, unsigned verbs)
 enum status http_route_run(struct http_call *call, const struct http_routes *routes)
 {
     unsigned verbs = 0;
+    if (http_cors_answer(call)) {
+        return STATUS_OK;
+    }
     bool is_all = bytes_equal(call->request.path, BYTES_LITERAL("*"));
     for (size_t i = 0; routes != NULL && i < routes->count; i++) {
         const struct http_route *row = &routes->rows[i];

@@ -10,6 +10,8 @@
 #include "resolver/administer.h"
 
 #define NAMES_MAX 50
+#define STEPS_MAX 1000 /* names that one run looks at */
+#define PLACE_HEAD sizeof(uint64_t)
 #define START_MAX (HANDLE_PREFIX_MAX + 8)
 #define PREFIX_RECORD "0.NA/"
 
@@ -17,6 +19,7 @@ struct names {
     enum case_rule rule;
     struct bytes start; /* what every key begins with */
     uint8_t start_room[START_MAX];
+    uint64_t passed;          /* of all messages, those before the page included */
     uint8_t last[HANDLE_MAX]; /* where the next message goes on */
     size_t last_len;
 };
@@ -46,10 +49,40 @@ static bool has_more(struct exchange *x, struct names *names, list_step *step)
     return is_there;
 }
 
+/* The place between two messages: how many names were passed ‖ the last one's key. */
+static enum status go_on_later(struct exchange *x, const struct names *names)
+{
+    uint8_t place[PLACE_HEAD + HANDLE_MAX];
+    struct wire_writer w = wire_write(place, sizeof(place));
+    wire_put_u64(&w, names->passed);
+    wire_put_raw(&w, bytes_of(names->last, names->last_len));
+    return exchange_more(x, wire_wrote(&w));
+}
+
+static void go_on_from(const struct exchange *x, struct names *names)
+{
+    struct bytes place = exchange_last(x);
+    struct wire_reader r = wire_read(place);
+    names->passed = place.len == 0 ? 0 : wire_u64(&r);
+    go_on_behind(names, bytes_from(place, PLACE_HEAD));
+}
+
+/* How many names there are to pass until the page is told. */
+static uint64_t page_end(const struct exchange_terms *terms)
+{
+    if (!terms->is_page) {
+        return UINT64_MAX;
+    }
+    return terms->page_len == 0 ? 0 : terms->page_from + terms->page_len;
+}
+
 /* Answers with up to fifty names behind names->last. */
 static enum status tell(struct exchange *x, struct names *names, list_step *step)
 {
+    const struct exchange_terms *terms = &x->route.terms;
+    uint64_t end = page_end(terms);
     uint32_t count = 0;
+    uint32_t steps = 0;
     struct record_list_name room;
     struct bytes name;
     size_t size = NAMES_MAX * (4 + HANDLE_MAX);
@@ -58,20 +91,23 @@ static enum status tell(struct exchange *x, struct names *names, list_step *step
         return administer_refuse(x, STATUS_NO_MEMORY);
     }
     struct wire_writer listed = wire_write(names_room, size);
-    while (count < NAMES_MAX && step(x, names, &name, &room) == STATUS_OK) {
-        wire_put_bytes(&listed, name);
-        count++;
+    while (count < NAMES_MAX && steps < STEPS_MAX && names->passed < end &&
+           step(x, names, &name, &room) == STATUS_OK) {
+        if (names->passed++ >= terms->page_from) {
+            wire_put_bytes(&listed, name);
+            count++;
+        }
+        steps++;
     }
-    bool is_continued = count == NAMES_MAX && has_more(x, names, step);
+    bool is_full = count == NAMES_MAX || steps == STEPS_MAX;
+    bool is_continued = is_full && names->passed < end && has_more(x, names, step);
     if (is_continued) {
         x->answer_header.flags |= (uint32_t)MESSAGE_CONTINUED;
     }
     struct message_marks marks = exchange_open(x, STATUS_OK);
     wire_put_list(&x->reply, count, wire_wrote(&listed));
     enum status status = exchange_close(x, marks);
-    return status == STATUS_OK && is_continued
-               ? exchange_more(x, bytes_of(names->last, names->last_len))
-               : status;
+    return status == STATUS_OK && is_continued ? go_on_later(x, names) : status;
 }
 
 /* --- handles -----------------------------------------------------------------------------------
@@ -168,7 +204,7 @@ static void begin(struct exchange *x, struct names *names, const struct lookup *
     wire_put_raw(&w, after);
     names->start = wire_wrote(&w);
     names->rule = found->home.case_rule;
-    go_on_behind(names, exchange_last(x));
+    go_on_from(x, names);
 }
 
 enum status op_list_handles(struct exchange *x)
@@ -239,6 +275,6 @@ enum status op_list_homed(struct exchange *x)
     if (!administer_admit(x, &auth, judge_homed, NULL, &status)) {
         return status;
     }
-    go_on_behind(&names, exchange_last(x));
+    go_on_from(x, &names);
     return tell(x, &names, step_homed);
 }
