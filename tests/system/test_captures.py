@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every unauthenticated, unsigned resolution and site-info exchange that real clients had with the
-reference server over UDP and TCP is answered as captured: ids, times, serial and value order aside.
+reference server over UDP, TCP and HTTP is answered as captured: ids, times, serial and value order
+aside.
 
 The store is built by `import` out of the captured answers, the site record by `init --site`.
 """
 
 import glob
+import http.client
 import json
 import os
 import re
@@ -51,6 +53,11 @@ class Capture:
             self.request = [bytes.fromhex(l) for l in f.read().split()]
         with open(path.replace(".req.hex", ".resp.hex"), encoding="ascii") as f:
             self.answer = [bytes.fromhex(l) for l in f.read().split()]
+        if self.transport == "http":  # whole HTTP messages
+            self.answer_head = self.answer[0].partition(b"\r\n\r\n")[0]
+            self.request_head = self.request[0].partition(b"\r\n\r\n")[0]
+            self.request, self.answer = (
+                [whole[0].partition(b"\r\n\r\n")[2]] for whole in (self.request, self.answer))
         if self.transport == "udp" and self.name.startswith("raw-"):
             # All that one side sent may stand on one line.
             self.request = [d for line in self.request for d in datagrams(line)]
@@ -79,14 +86,12 @@ def datagrams(data):
 
 
 def captures():
-    """The flows of this test: UDP and TCP, opcodes 1 and 2, outside sessions, or malformed."""
+    """The flows of this test: opcodes 1 and 2, outside sessions, or malformed."""
     for path in sorted(glob.glob(os.path.join(CAPTURES, "*.req.hex"))):
         name = os.path.basename(path)[:-len(".req.hex")]
         if name.startswith("rest-") or name.startswith("session-"):
             continue
         capture = Capture(path)
-        if capture.transport not in ("udp", "tcp"):
-            continue
         if name in MALFORMED or name in OTHER:
             yield capture
             continue
@@ -135,7 +140,7 @@ class Captures(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         site = os.path.join(harness.VECTORS, "keys", "siteinfo.bin")
-        cls.node = harness.Node(prefix="88.1000", init=["--site", site])
+        cls.node = harness.Node(prefix="88.1000", init=["--site", site], http=True)
         path = os.path.join(cls.node.holder.name, "captures.jsonl")
         with open(path, "w", encoding="utf-8") as f:
             f.write(json_lines(stored_values()))
@@ -150,7 +155,24 @@ class Captures(unittest.TestCase):
         """The datagrams (UDP) or packets (TCP) our node answers with."""
         if capture.transport == "udp":
             return wire.ask_udp(self.node.address, capture.request, timeout)
+        if capture.transport == "http":
+            return [self.ask_http(capture)]
         return wire.ask_tcp(self.node.address, b"".join(capture.request))
+
+    def ask_http(self, capture):
+        """Our message, sent the request as it was captured."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.node.http_port, timeout=10)
+        self.addCleanup(connection.close)
+        line, *fields = capture.request_head.decode().split("\r\n")
+        method, path, _ = line.split(" ")
+        connection.request(method, path, body=capture.request[0],
+                           headers=dict(f.split(": ", 1) for f in fields))
+        answer = connection.getresponse()
+        body = answer.read()
+        self.assertIn(b" %d " % answer.status, capture.answer_head.split(b"\r\n")[0])
+        self.assertIn(b"Content-Type: " + answer.headers["Content-Type"].encode(),
+                      capture.answer_head)
+        return body
 
     def compare(self, capture, ours, theirs):
         asked = capture.asked()
