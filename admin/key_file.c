@@ -386,6 +386,9 @@ enum status key_pass_phrase_read(const char *path, bool asks_twice,
         }
     } else {
         FILE *in = fopen(path, "rbe");
+        if (in != NULL) {
+            (void)setvbuf(in, NULL, _IONBF, 0); /* a buffer would keep it when it is given back */
+        }
         bool is_had = in != NULL && fgets(read.text, sizeof(read.text), in) != NULL;
         int failed = errno;
         if (in != NULL) {

@@ -12,6 +12,7 @@
 
 #define ROUNDS_MAX 2 /* challenges answered in one call (protocol.md §7.5) */
 #define ANSWER_ROOM 8192
+#define SIGNED_SINCE ((struct message_version){2, 7})
 
 /* Of the request and its answer to a challenge; protocol.md §5.8. */
 static const uint32_t request_only_flags = (uint32_t)MESSAGE_OVERWRITE | (uint32_t)MESSAGE_MINT;
@@ -59,11 +60,13 @@ static uint32_t fresh_id(const struct client *client)
     return id;
 }
 
+/* What is signed is worth something for this request alone: its digest is to be signed, too. */
 static struct header header_of(const struct client *client, uint32_t opcode, uint32_t flags)
 {
+    bool is_certified = client->options.server_key != NULL;
     return (struct header){
         .opcode = opcode,
-        .flags = flags | (client->options.server_key != NULL ? (uint32_t)MESSAGE_CERTIFIED : 0),
+        .flags = flags | (is_certified ? MESSAGE_CERTIFIED | (uint32_t)MESSAGE_REQUEST_DIGEST : 0),
         .site_serial = MESSAGE_SERIAL_UNKNOWN,
         .expiration = (uint32_t)(net_wall_ms(client->net) / 1000 + MESSAGE_EXPIRY_S),
     };
@@ -106,13 +109,11 @@ static enum status send_packet(struct client *client, struct bytes packet)
 /* --- the answer to a challenge ---------------------------------------------------------------- */
 
 /* Is this the digest of what we sent? Anything else would be somebody else's request. */
-static bool is_of_our_request(const struct client *client, const struct body_challenge *challenge)
+static bool is_of_our_request(const struct client *client, const struct digest *digest)
 {
     struct digest ours;
-    enum digest_algorithm algorithm = challenge->digest.algorithm;
-    return digest_compute(algorithm, client->request.digested, &ours) == STATUS_OK &&
-           ours.len == challenge->digest.len &&
-           memcmp(ours.data, challenge->digest.data, ours.len) == 0;
+    return digest_compute(digest->algorithm, client->request.digested, &ours) == STATUS_OK &&
+           ours.len == digest->len && memcmp(ours.data, digest->data, ours.len) == 0;
 }
 
 /* The lower of the two versions a challenge names decides the form of its answer (§7.5). */
@@ -172,7 +173,7 @@ static enum status answer_challenge(struct client *client, const struct message 
     if (body_challenge_decode(met->body, met->envelope.version, &challenge) != STATUS_OK) {
         return STATUS_PROTOCOL_ERROR;
     }
-    if (challenge.nonce.len < CLIENT_NONCE_MIN || !is_of_our_request(client, &challenge)) {
+    if (challenge.nonce.len < CLIENT_NONCE_MIN || !is_of_our_request(client, &challenge.digest)) {
         return STATUS_AUTHENTICATION_FAILED;
     }
     uint8_t room[SIGNATURE_MAX + 64];
@@ -193,6 +194,17 @@ static enum status answer_challenge(struct client *client, const struct message 
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
+/* Before, a signature did not cover ids and version (§7.8): what was signed as one message could be
+ * told as another. */
+static bool is_signed_by_server(const struct client *client, const struct message *message)
+{
+    uint32_t opcode = message->header.opcode;
+    bool is_to_us =
+        opcode == client->request.header.opcode || (client->rounds > 0 && opcode == 200);
+    return is_to_us && message_version_compare(message->envelope.version, SIGNED_SINCE) >= 0 &&
+           signature_message_check(client->options.server_key, message) == STATUS_OK;
+}
+
 /* Fills `out`; the server's signature is looked at where its key is known. */
 static enum status read_answer(const struct client *client, struct bytes packet,
                                struct message *out_message, struct client_answer *out)
@@ -204,17 +216,20 @@ static enum status read_answer(const struct client *client, struct bytes packet,
     struct digest digest;
     bool has_digest = false;
     *out = (struct client_answer){.message = out_message, .was_challenged = client->rounds > 0};
-    if (client->options.server_key != NULL) {
-        if (signature_message_check(client->options.server_key, out_message) != STATUS_OK) {
-            return STATUS_INVALID_CREDENTIAL;
-        }
-        out->is_certified = true;
+    bool needs_proof = client->options.server_key != NULL;
+    if (needs_proof && !is_signed_by_server(client, out_message)) {
+        return STATUS_INVALID_CREDENTIAL;
     }
+    out->is_certified = needs_proof;
     if (out_message->header.response_code == 402) {
         out->body = out_message->body;
         return STATUS_OK;
     }
-    return body_take_digest(out_message, &out->body, &digest, &has_digest);
+    status = body_take_digest(out_message, &out->body, &digest, &has_digest);
+    if (status == STATUS_OK && has_digest && !is_of_our_request(client, &digest)) {
+        status = STATUS_PROTOCOL_ERROR; /* of another request: §14 row 80 */
+    }
+    return status == STATUS_OK && needs_proof && !has_digest ? STATUS_INVALID_CREDENTIAL : status;
 }
 
 static bool client_on_more(void *context, struct bytes packet)

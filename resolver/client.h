@@ -5,7 +5,8 @@
  *
  * Asynchronous on net.h, like ask.h below it; the CLI uses it with a loop of its own. One call at a
  * time. What a server wants signed is looked at first: the digest must be that of the very request
- * that was sent, and the nonce of decent length, or nothing is signed.
+ * that was sent, and the nonce of decent length, or nothing is signed. A signature of the server's
+ * counts for an answer to that request alone, so its digest is asked for and must be right.
  */
 #pragma once
 

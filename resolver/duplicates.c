@@ -4,6 +4,7 @@
  */
 #include "resolver/duplicates.h"
 
+#include <openssl/crypto.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -99,6 +100,9 @@ static void drop(struct shard *shard, struct entry *entry)
     *at = entry->chain;
     leave(shard, entry);
     shard->bytes -= weight(entry);
+    if (entry->answer != NULL) { /* values that few may read */
+        OPENSSL_cleanse(entry->answer, entry->len);
+    }
     free(entry->answer);
     free(entry);
 }

@@ -17,7 +17,17 @@
 #define NONCE_LEN 16
 #define PACKET_ROOM 65536
 
-enum act { ACT_CHALLENGE, ACT_FALSE_DIGEST, ACT_SHORT_NONCE, ACT_SUCCEED, ACT_REFUSE, ACT_LIST };
+enum act {
+    ACT_CHALLENGE,
+    ACT_FALSE_DIGEST,
+    ACT_SHORT_NONCE,
+    ACT_SUCCEED,
+    ACT_SUCCEED_ANOTHER, /* the digest is that of another request */
+    ACT_SUCCEED_BARE,    /* no digest, though it was asked for */
+    ACT_SUCCEED_ELSE,    /* as the answer to another operation */
+    ACT_REFUSE,
+    ACT_LIST
+};
 
 struct scene {
     struct arena *arena;
@@ -96,6 +106,26 @@ static void say(struct scene *scene, struct net_stream *stream, const struct mes
     assert_int_equal(took, packet.len);
 }
 
+/* With the digest of the first request when that is asked for. */
+static void succeed(struct scene *scene, struct net_stream *stream, const struct message *asked,
+                    enum act act)
+{
+    uint8_t room[64];
+    struct digest digest;
+    struct message told = *asked;
+    struct bytes digested = scene->digested;
+    struct wire_writer w = wire_write(room, sizeof(room));
+    uint32_t wanted = asked->header.flags & (uint32_t)MESSAGE_REQUEST_DIGEST;
+    digested.len -= act == ACT_SUCCEED_ANOTHER;
+    told.header.opcode += act == ACT_SUCCEED_ELSE;
+    assert_int_equal(digest_compute(digest_algorithm_for(scene->version), digested, &digest),
+                     STATUS_OK);
+    if (wanted != 0 && act != ACT_SUCCEED_BARE) {
+        digest_encode(&w, &digest);
+    }
+    say(scene, stream, &told, 1, act == ACT_SUCCEED_BARE ? 0 : wanted, wire_wrote(&w));
+}
+
 static void challenge(struct scene *scene, struct net_stream *stream, const struct message *asked,
                       enum act act)
 {
@@ -141,8 +171,8 @@ static void act(struct scene *scene, struct net_stream *stream, struct bytes pac
         assert_int_equal(body_answer_decode(asked.body, &scene->answer_body), STATUS_OK);
     }
     enum act what = scene->acts[scene->requests++];
-    if (what == ACT_SUCCEED) {
-        say(scene, stream, &asked, 1, 0, BYTES_NONE);
+    if (what >= ACT_SUCCEED && what <= ACT_SUCCEED_ELSE) {
+        succeed(scene, stream, &asked, what);
     } else if (what == ACT_REFUSE) {
         say(scene, stream, &asked, 403, 0, BYTES_NONE);
     } else if (what == ACT_LIST) {
@@ -427,6 +457,38 @@ static void signature_of_the_server_is_looked_at(void **state)
     EVP_PKEY_free(public);
 }
 
+/* Right signatures of the right server, but not of an answer to this request. */
+static void signed_answer_to_something_else_is_not_believed(void **state)
+{
+    struct scene *scene = *state;
+    EVP_PKEY *public = known_keys_public(scene->arena, "keys/serverpub.bin");
+    struct client_options options = {.server_key = public};
+    static const struct {
+        enum act act;
+        struct message_version version;
+        enum status status;
+    } cases[] = {
+        {ACT_SUCCEED, {2, 11}, STATUS_OK},
+        {ACT_SUCCEED, {2, 7}, STATUS_OK},
+        {ACT_SUCCEED, {2, 3}, STATUS_INVALID_CREDENTIAL},
+        {ACT_SUCCEED_BARE, {2, 11}, STATUS_INVALID_CREDENTIAL},
+        {ACT_SUCCEED_ELSE, {2, 11}, STATUS_INVALID_CREDENTIAL},
+        {ACT_SUCCEED_ANOTHER, {2, 11}, STATUS_PROTOCOL_ERROR},
+    };
+    scene->sign_with = known_keys_private(scene->arena, "keys/serverpriv.bin");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        scene->requests = 0;
+        scene->calls = 0;
+        scene->version = cases[i].version;
+        CALL(scene, &options, cases[i].act);
+        assert_int_equal(scene->status, cases[i].status);
+        client_free(scene->client);
+        scene->client = NULL;
+    }
+    EVP_PKEY_free(scene->sign_with);
+    EVP_PKEY_free(public);
+}
+
 static void client_when_freed_under_way_is_silent(void **state)
 {
     struct scene *scene = *state;
@@ -460,6 +522,7 @@ int main(void)
         CASE(refusal_is_the_answer),
         CASE(list_is_told_message_by_message),
         CASE(signature_of_the_server_is_looked_at),
+        CASE(signed_answer_to_something_else_is_not_believed),
         CASE(client_when_freed_under_way_is_silent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
