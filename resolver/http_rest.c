@@ -46,12 +46,8 @@ static struct bytes shape(struct arena *arena, const struct rest_asked *asked, s
 enum status http_rest_send(struct http_call *call, const struct rest_asked *asked,
                            const struct http_rest_reply *reply)
 {
-    struct bytes body = reply->body;
-    const char *type = JSON_TYPE;
-    if (asked != NULL) {
-        body = shape(call->scope->arena, asked, body);
-        type = asked->callback.len == 0 ? JSON_TYPE : SCRIPT_TYPE;
-    }
+    bool is_script = asked != NULL && asked->callback.len > 0;
+    struct bytes body = asked == NULL ? reply->body : shape(call->scope->arena, asked, reply->body);
     if (body.len == 0) {
         return STATUS_NO_MEMORY;
     }
@@ -62,10 +58,10 @@ enum status http_rest_send(struct http_call *call, const struct rest_asked *aske
     if (reply->tag.len > 0) {
         http_reply_field(call, "ETag", reply->tag);
     }
-    if (type[sizeof("application/java") - 2] == 'a') { /* nothing else may be made of it */
+    if (is_script) { /* nothing else may be made of it */
         http_reply_field(call, "X-Content-Type-Options", BYTES_LITERAL("nosniff"));
     }
-    http_reply_body(call, type, body);
+    http_reply_body(call, is_script ? SCRIPT_TYPE : JSON_TYPE, body);
     return STATUS_OK;
 }
 
