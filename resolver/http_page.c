@@ -60,7 +60,6 @@ static void put_guards(struct http_call *call)
     http_reply_field(call, "X-Content-Type-Options", BYTES_LITERAL("nosniff"));
     http_reply_field(call, "X-Frame-Options", BYTES_LITERAL("DENY"));
     http_reply_field(call, "Referrer-Policy", BYTES_LITERAL("no-referrer"));
-    http_reply_field(call, "Cross-Origin-Opener-Policy", BYTES_LITERAL("same-origin"));
 }
 
 static enum status send_page(struct http_call *call, unsigned status,

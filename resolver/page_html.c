@@ -228,7 +228,7 @@ static void put_owner(struct page_out *page, const struct page_model *model)
 static void put_raw_link(struct page_out *page, struct bytes handle)
 {
     if (handle.len <= LINKED_MAX) {
-        page_put(page, " <a href=\"/api/handles/");
+        page_put(page, "<a href=\"/api/handles/");
         page_path(page->body, handle);
         page_put(page, "\">");
         page_say(page, PAGE_raw);
@@ -258,7 +258,8 @@ static void put_code(struct page_out *page, const struct page_model *model)
         page_say(page, model->qr_is_bare ? PAGE_code_note_bare : PAGE_code_note);
         page_put(page, "</p>");
     }
-    page_put(page, "<p class=center><a href=\"?qr=svg\">SVG</a> · <a href=\"?qr=png\">PNG</a> ");
+    page_put(page, "<p class=center><a href=\"?qr=svg\">SVG</a> · <a href=\"?qr=png\">PNG</a>");
+    page_put(page, model->handle.len <= LINKED_MAX ? " · " : "");
     put_raw_link(page, model->handle);
     page_put(page, "</p></section>\n");
 }
@@ -398,6 +399,7 @@ static void put_left_out(struct page_out *page, const struct page_model *model, 
     int len = snprintf(digits, sizeof(digits), "%zu", count);
     page_put(page, "<p class=meta>");
     page_say_with(page, PAGE_values_left_out, bytes_of(digits, (size_t)len), sizeof(digits));
+    page_put(page, " ");
     put_raw_link(page, model->handle);
     page_put(page, "</p>");
 }

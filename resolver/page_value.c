@@ -69,7 +69,7 @@ static void put_link(struct page_out *page, struct bytes address)
     (void)page_foreign(page, address, address.len, true);
     page_put(page, "\"><bdi>");
     (void)page_foreign(page, address, address.len, false);
-    page_put(page, "</bdi></a> <small>");
+    page_put(page, "</bdi></a><br><small>");
     page_say(page, PAGE_outside_link);
     page_put(page, "</small>");
 }
