@@ -65,14 +65,10 @@ static bool make_room(struct buffer *body, size_t len)
     return needed <= body->size || buffer_reserve(body, grown);
 }
 
-static enum status take_data(struct http_chunks *chunks, struct wire_reader *r, size_t max,
-                             struct buffer *body)
+static enum status take_data(struct http_chunks *chunks, struct wire_reader *r, struct buffer *body)
 {
     size_t left = wire_left(r);
     size_t len = chunks->left < left ? (size_t)chunks->left : left;
-    if (chunks->left > max || body->len > max - chunks->left) {
-        return STATUS_NO_ROOM;
-    }
     if (!make_room(body, len) || !buffer_append(body, wire_take(r, len))) {
         return STATUS_NO_MEMORY;
     }
@@ -89,8 +85,11 @@ enum status http_chunks_take(struct http_chunks *chunks, struct bytes *data, siz
     struct wire_reader r = wire_read(*data);
     enum status status = STATUS_OK;
     while (status == STATUS_OK && wire_left(&r) > 0 && chunks->state != HTTP_CHUNKS_DONE) {
-        status = chunks->state == HTTP_CHUNKS_DATA ? take_data(chunks, &r, max, body)
+        status = chunks->state == HTTP_CHUNKS_DATA ? take_data(chunks, &r, body)
                                                    : take_byte(chunks, wire_u8(&r));
+        if (status == STATUS_OK && (chunks->left > max || body->len > max - chunks->left)) {
+            status = STATUS_NO_ROOM; /* said before it is sent */
+        }
     }
     *data = bytes_from(*data, data->len - wire_left(&r));
     if (status != STATUS_OK) {
