@@ -12,6 +12,8 @@
 #include "resolver/http_route.h"
 #include "resolver/lookup.h"
 
+#define LIST_HEAD 4096 /* what stands around the names, a prefix of any length included */
+
 /* The call's state: names as they come. */
 struct listing {
     struct http_body names;
@@ -100,7 +102,8 @@ static enum status take(struct http_call *call, const struct rest_asked *asked,
     }
     listing->count = count;
     http_body_put(&listing->names, rest_json_wrote(&json));
-    if (listing->names.failed) {
+    int64_t most = call->scope->generation->settings->limits_http_answer;
+    if (listing->names.failed || (int64_t)(listing->names.len + LIST_HEAD) > most) {
         (void)refuse_length(call, asked->handle);
         return STATUS_DROP;
     }
