@@ -13,7 +13,7 @@ static const char *const name_space =
     "<if test=\"matches\" expression=\"p(\\d+)\">"
     "<foreach><if value=\"type\" expression=\"URL\"><value data=\"${data}?p=$1\"/></if>"
     "<else><value/></else></foreach><value index=\"1\" type=\"BASE\" data=\"${base}\"/></if>"
-    "<if expression=\"slow\"><if value=\"base\" test=\"matches\" expression=\"(.+)+[%]\"/></if>"
+    "<if expression=\"slow\"><if value=\"base\" test=\"matches\" expression=\"(.+)+[%#]\"/></if>"
     "</template></namespace>";
 
 static void put_text(struct fixture *f, const char *handle, const char *type, const char *data)
