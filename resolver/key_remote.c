@@ -6,22 +6,33 @@
  */
 #include "resolver/key_remote.h"
 
+#include <openssl/evp.h>
 #include <stdlib.h>
 
+#include "protocol/handle.h"
 #include "protocol/opcode.h"
+#include "protocol/pubkey.h"
 #include "protocol/signature.h"
 #include "resolver/ask.h"
 #include "resolver/attempts.h"
 #include "resolver/elsewhere.h"
 #include "resolver/exchange_progress.h"
 #include "resolver/key_cache.h"
+#include "resolver/service.h"
 #include "resolver/worker.h"
 
 #define QUESTION_MAX 8192 /* two handles and a signed response at the most */
 #define OWN_VERSION ((struct message_version){MESSAGE_VERSION_MAJOR, MESSAGE_VERSION_MINOR})
 
+/* Who is asked. */
+struct judge {
+    struct net_address server;
+    EVP_PKEY *key; /* its signature is asked for; NULL: it is not known. Owned. */
+};
+
 struct key_remote {
     struct wait wait;
+    struct judge judge;
     struct ask *ask; /* NULL: over */
     struct worker *worker;
     struct key_remote *next; /* of the worker's that are under way */
@@ -35,6 +46,7 @@ struct key_remote {
 static void remote_free(struct wait *wait)
 {
     struct key_remote *remote = (struct key_remote *)wait;
+    EVP_PKEY_free(remote->judge.key);
     free(remote->answer);
     free(remote);
 }
@@ -91,7 +103,7 @@ static struct bytes write_question(const struct exchange *x, struct key_remote *
     uint32_t request_id = 0;
     x->scope->random(&request_id, sizeof(request_id));
     uint32_t flags = MESSAGE_RECURSIVE | MESSAGE_PUBLIC_ONLY | MESSAGE_REQUEST_DIGEST;
-    if (x->scope->generation->key_server_key != NULL) {
+    if (remote->judge.key != NULL) {
         flags |= MESSAGE_CERTIFIED;
     }
     struct message message = {
@@ -113,22 +125,29 @@ static struct bytes write_question(const struct exchange *x, struct key_remote *
     return is_sound ? packet : BYTES_NONE;
 }
 
+/* What is left of what everything that is asked elsewhere may take. */
+static int64_t time_left(const struct exchange *x, const struct worker *worker)
+{
+    int64_t until_ms = x->progress->elsewhere_until_ms;
+    int64_t left_ms = until_ms - net_now_ms(worker->options.net);
+    return until_ms == 0 ? x->scope->generation->settings->auth_key_time : left_ms;
+}
+
 static enum status send(struct exchange *x, struct key_remote *remote, struct bytes body)
 {
     uint8_t room[QUESTION_MAX];
     struct worker *worker = remote->worker;
-    const struct generation *generation = x->scope->generation;
     struct bytes packet = write_question(x, remote, body, room);
     if (packet.len == 0 || wait_begin(x, &remote->wait, WAIT_KEY, remote_free) != STATUS_OK) {
         return STATUS_SERVER_BUSY;
     }
     const struct ask_options options = {
-        .server = generation->key_server,
+        .server = remote->judge.server,
         .transport = ASK_TCP,
-        .timeout_ms = generation->settings->auth_key_time,
+        .timeout_ms = time_left(x, worker),
     };
-    if (ask_start(worker->options.net, &options, packet, remote_on_answer, remote, &remote->ask) !=
-        STATUS_OK) {
+    if (options.timeout_ms <= 0 || ask_start(worker->options.net, &options, packet,
+                                             remote_on_answer, remote, &remote->ask) != STATUS_OK) {
         wait_cancel(x, &remote->wait);
         return STATUS_UNABLE_TO_AUTHENTICATE;
     }
@@ -140,38 +159,49 @@ static enum status send(struct exchange *x, struct key_remote *remote, struct by
     return STATUS_PENDING;
 }
 
-static enum status ask_server(struct exchange *x, uint32_t opcode, struct bytes body)
+/* Takes the judge whatever happens. */
+static enum status put_to(struct exchange *x, struct judge judge, uint32_t opcode,
+                          struct bytes body)
 {
-    if (x->scope->services == NULL || !x->scope->generation->has_key_server) {
-        return STATUS_UNABLE_TO_AUTHENTICATE;
+    enum status status = STATUS_SERVER_BUSY;
+    struct key_remote *remote = NULL;
+    if (attempts_take(x, ATTEMPT_ELSEWHERE)) {
+        remote = calloc(1, sizeof(*remote));
     }
-    if (!attempts_take(x, ATTEMPT_ELSEWHERE)) {
-        return STATUS_SERVER_BUSY;
+    if (remote != NULL) {
+        remote->judge = judge;
+        remote->opcode = opcode;
+        remote->worker = x->scope->services->worker;
+        status = send(x, remote, body);
     }
-    struct key_remote *remote = calloc(1, sizeof(*remote));
-    if (remote == NULL) {
-        return STATUS_SERVER_BUSY;
-    }
-    remote->opcode = opcode;
-    remote->worker = x->scope->services->worker;
-    enum status status = send(x, remote, body);
     if (status != STATUS_PENDING) {
+        EVP_PKEY_free(judge.key);
         free(remote);
     }
     return status;
+}
+
+static enum status find_key_server(const struct exchange *x, struct judge *out_judge)
+{
+    const struct generation *generation = x->scope->generation;
+    EVP_PKEY *key = generation->key_server_key;
+    if (key != NULL && EVP_PKEY_up_ref(key) != 1) {
+        return STATUS_UNABLE_TO_AUTHENTICATE;
+    }
+    *out_judge = (struct judge){.server = generation->key_server, .key = key};
+    return STATUS_OK;
 }
 
 /* --- believing ---------------------------------------------------------------------------------
  */
 
 /* The answer's body without its digest. */
-static enum status open_answer(const struct exchange *x, const struct key_remote *remote,
-                               struct bytes *out_body)
+static enum status open_answer(const struct key_remote *remote, struct bytes *out_body)
 {
     struct message message;
     struct digest digest;
     bool has_digest = false;
-    EVP_PKEY *key = x->scope->generation->key_server_key;
+    EVP_PKEY *key = remote->judge.key;
     if (remote->wait.status != STATUS_OK ||
         message_decode(bytes_of(remote->answer, remote->answer_len), &message) != STATUS_OK ||
         message.header.opcode != remote->opcode || message.header.response_code != 1) {
@@ -193,7 +223,7 @@ static enum status take_values(struct exchange *x, const struct key_remote *remo
 {
     struct bytes bare;
     struct body_values body;
-    enum status status = open_answer(x, remote, &bare);
+    enum status status = open_answer(remote, &bare);
     if (status != STATUS_OK) {
         return status;
     }
@@ -244,8 +274,11 @@ static enum status resolve(struct exchange *x, uint32_t index, struct bytes hand
     };
     struct wire_writer w = wire_write(room, sizeof(room));
     body_resolution_encode(&w, &body);
-    return w.failed ? STATUS_UNABLE_TO_AUTHENTICATE
-                    : ask_server(x, OPCODE_RESOLUTION, wire_wrote(&w));
+    struct judge judge = {.key = NULL};
+    if (w.failed || find_key_server(x, &judge) != STATUS_OK) {
+        return STATUS_UNABLE_TO_AUTHENTICATE;
+    }
+    return put_to(x, judge, OPCODE_RESOLUTION, wire_wrote(&w));
 }
 
 /* As other names are found, from the record as it is told to everybody. */
@@ -279,7 +312,10 @@ enum status key_remote_find(struct exchange *x, uint32_t index, struct verify_ca
     if (wait_is_out(x, WAIT_KEY)) {
         return STATUS_PENDING;
     }
-    if (x->scope->services != NULL && find_kept(x, index, asked)) {
+    if (x->scope->services == NULL) {
+        return STATUS_UNABLE_TO_AUTHENTICATE;
+    }
+    if (find_kept(x, index, asked)) {
         return STATUS_OK;
     }
     return resolve(x, index, asked->handle);
@@ -288,30 +324,88 @@ enum status key_remote_find(struct exchange *x, uint32_t index, struct verify_ca
 /* --- secret keys -------------------------------------------------------------------------------
  */
 
-static enum status take_judgement(const struct exchange *x, const struct key_remote *remote)
+static enum status take_judgement(const struct key_remote *remote)
 {
     struct bytes body;
     bool is_valid = false;
-    enum status status = open_answer(x, remote, &body);
+    enum status status = open_answer(remote, &body);
     if (status != STATUS_OK || body_verified_decode(body, &is_valid) != STATUS_OK) {
         return STATUS_UNABLE_TO_AUTHENTICATE;
     }
     return is_valid ? STATUS_OK : STATUS_AUTHENTICATION_FAILED;
 }
 
+/* A server of these that can be asked over TCP and believed by its key. */
+static bool pick_judge(const struct service_target *targets, size_t count, struct judge *out_judge)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct pubkey record;
+        EVP_PKEY *key = NULL;
+        if (targets[i].transport == ASK_TCP && targets[i].host.len == 0 &&
+            pubkey_decode(targets[i].public_key, &record) == STATUS_OK &&
+            pubkey_to_evp(&record, &key) == STATUS_OK) {
+            *out_judge = (struct judge){.server = targets[i].address, .key = key};
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The server that answers for the handle, by its prefix record. */
+static enum status find_responsible(struct exchange *x, struct bytes handle,
+                                    struct judge *out_judge)
+{
+    struct value *values = NULL;
+    size_t count = 0;
+    struct bytes stored;
+    struct service_target targets[SERVICE_TARGETS_MAX];
+    const struct service_need need = {.handle = handle, .is_primary_only = true};
+    if (handle_is_prefix_record(handle)) { /* whoever keeps it need not be its prefix's service */
+        return STATUS_UNABLE_TO_AUTHENTICATE;
+    }
+    enum status status = elsewhere_find(x, handle_prefix(handle), &stored);
+    if (status != STATUS_OK) {
+        return status == STATUS_NOT_RESPONSIBLE ? STATUS_UNABLE_TO_AUTHENTICATE : status;
+    }
+    struct service *service = arena_calloc(x->scope->arena, 1, sizeof(*service));
+    struct wire_reader r = wire_read(stored);
+    if (service == NULL || value_list_decode(&r, x->scope->arena, &values, &count) != STATUS_OK ||
+        service_read(values, count, SERVICE_OF_NAMES, x->scope->arena, service) != STATUS_OK) {
+        return STATUS_UNABLE_TO_AUTHENTICATE;
+    }
+    count = service_targets(service, &need, NULL, NULL, targets);
+    return pick_judge(targets, count, out_judge) ? STATUS_OK : STATUS_UNABLE_TO_AUTHENTICATE;
+}
+
+/* Nobody but a signature tells that "valid" is that server's word. Said without an index, it is
+ * about some key of the handle: the claim keeps its 0, and has what any key of it has. */
+static enum status find_judge(struct exchange *x, struct bytes handle, struct judge *out_judge)
+{
+    uint8_t room[HANDLE_EXPANDED_MAX];
+    struct bytes expanded;
+    if (x->scope->services == NULL || handle_expand(handle, room, &expanded) != STATUS_OK) {
+        return STATUS_UNABLE_TO_AUTHENTICATE;
+    }
+    if (!x->scope->generation->has_key_server) {
+        return find_responsible(x, expanded, out_judge);
+    }
+    return x->scope->generation->key_server_key != NULL ? find_key_server(x, out_judge)
+                                                        : STATUS_UNABLE_TO_AUTHENTICATE;
+}
+
 enum status key_remote_verify(struct exchange *x, uint32_t index, const struct verify_case *asked)
 {
     const struct wait *wait = wait_result(x, WAIT_KEY);
     if (wait != NULL) {
-        return take_judgement(x, (const struct key_remote *)wait);
+        return take_judgement((const struct key_remote *)wait);
     }
     if (wait_is_out(x, WAIT_KEY)) {
         return STATUS_PENDING;
     }
-    /* Nobody but a signature tells that "valid" is that server's word. Said without an index, it is
-     * about some key of the handle: the claim keeps its 0, and has what any key of it has. */
-    if (x->scope->generation->key_server_key == NULL) {
-        return STATUS_UNABLE_TO_AUTHENTICATE;
+    struct judge judge = {.key = NULL};
+    enum status status = find_judge(x, asked->handle, &judge);
+    if (status != STATUS_OK) {
+        return status;
     }
     uint8_t room[QUESTION_MAX / 2];
     const struct body_verify body = {
@@ -322,6 +416,9 @@ enum status key_remote_verify(struct exchange *x, uint32_t index, const struct v
     };
     struct wire_writer w = wire_write(room, sizeof(room));
     body_verify_encode(&w, &body);
-    return w.failed ? STATUS_UNABLE_TO_AUTHENTICATE
-                    : ask_server(x, OPCODE_VERIFY_RESPONSE, wire_wrote(&w));
+    if (w.failed) {
+        EVP_PKEY_free(judge.key);
+        return STATUS_UNABLE_TO_AUTHENTICATE;
+    }
+    return put_to(x, judge, OPCODE_VERIFY_RESPONSE, wire_wrote(&w));
 }
