@@ -98,7 +98,7 @@ bool probe_track_append(struct probe_track *track, const struct probe_stretch *s
     if (history == 0) {
         return true;
     }
-    if (drop > 0) {
+    if (drop > 0 && track->history != NULL) {
         memmove(track->history, track->history + drop,
                 (track->history_count - drop) * sizeof(*track->history));
         track->history_count -= drop;

@@ -142,7 +142,7 @@ struct probe_entry *probe_table_prefix(struct probe_table *table, struct bytes p
     (void)pthread_mutex_lock(&table->lock);
     if (entry != NULL && make_room(table)) {
         memmove(table->entries + at + 1, table->entries + at,
-                (table->count - at) * sizeof(struct probe_entry *));
+                (table->count - at) * sizeof(*table->entries));
         table->entries[at] = entry;
         table->count++;
         count(table, entry, 1);
@@ -176,7 +176,7 @@ void probe_table_remove(struct probe_table *table, size_t index)
     count(table, entry, -1);
     table->count--;
     memmove(table->entries + index, table->entries + index + 1,
-            (table->count - index) * sizeof(struct probe_entry *));
+            (table->count - index) * sizeof(*table->entries));
     (void)pthread_mutex_unlock(&table->lock);
     entry_free(entry);
 }
