@@ -116,3 +116,31 @@ class Templates(harness.NodeTest):
         done = harness.run("record", "put", self.ours.dir, "-", stdin=line.encode(), code=None)
         self.assertNotEqual(done.returncode, 0)
         self.assertEqual(self.told("book@p17"), [(1, "URL", "https://example.cn/book?page=17")])
+
+    def test_a_template_can_be_tried_before_it_is_installed(self):
+        name = PREFIX + "/book@9"
+        given = '<n><template delimiter="@"><value type="A" data="${extension}"/></template></n>'
+        tried = harness.run_json("prefix", "template-test", self.ours.dir, name, PREFIX + "/book",
+                                 "--template", "-", stdin=given.encode())["items"]
+        self.assertEqual([(i["handle"], i["source"]) for i in tried],
+                         [(name, "template"), (PREFIX + "/book", "record")])
+        self.assertEqual([(v["type"], v["data"]["value"]) for v in tried[0]["values"]],
+                         [("A", "9")])
+        self.assertEqual([v["index"] for v in tried[1]["values"]], [1])
+        self.assertEqual(self.told("book@9"), 100)
+        stored = harness.run("prefix", "template-test", self.ours.dir, PREFIX + "/book@p4")
+        self.assertIn("https://example.cn/book?page=4", stored.stdout)
+        harness.run("prefix", "template-test", self.ours.dir, name, code=1)
+
+    def test_a_template_that_is_no_good_is_told_when_tried(self):
+        for given, reason in (
+                ("<n><template><vaule/></template></n>", "<vaule> is not known here"),
+                ('<n><template><if test="matches" expression="("/></template></n>',
+                 "bad expression"),
+                ('<n><template><if test="is" expression="x"/></template></n>', "neither equals"),
+                ("<n><status>inactive</status><statusmsg>gone</statusmsg></n>", "gone"),
+                ('<n><template ref="x"><value/></template></n>', "is not index:handle"),
+                ("<n><a></b></n>", "is not XML")):
+            done = harness.run("prefix", "template-test", self.ours.dir, PREFIX + "/book@9",
+                               "--template", "-", stdin=given.encode(), code=4)
+            self.assertIn(reason, done.stderr)
