@@ -40,10 +40,10 @@ struct generation {
     uint16_t site_key_since; /* the serial of the first site record that tells `site_key` */
     struct tls_context *tls; /* NULL: none is served */
     bool has_key_server;
-    struct net_address key_server; /* resolves keys of other nodes for us */
-    EVP_PKEY *key_server_key;      /* its signature is asked for; NULL: it is not known */
+    struct net_address key_server;   /* resolves keys of other nodes for us */
+    EVP_PKEY *key_server_key;        /* its signature is asked for; NULL: it is not known */
     struct trust_roots *trust_roots; /* signatures of records lead to these; NULL: to none */
-    const struct upward *upward;   /* who is asked about other names; NULL: nobody, for nobody */
+    const struct upward *upward;     /* who is asked about other names; NULL: nobody, for nobody */
 };
 
 struct exchange_services;
@@ -68,7 +68,8 @@ struct exchange_scope {
     const struct exchange_services *services; /* NULL: nothing can be kept or waited for */
 };
 
-/* What is asked for beyond the message, by those who ask from inside of the node; all zero: nothing.
+/* What is asked for beyond the message, by those who ask from inside of the node; all zero:
+ * nothing.
  */
 struct exchange_terms {
     bool has_version; /* a change: of a record of this version, 0: of none that is there yet */

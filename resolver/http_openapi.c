@@ -2,8 +2,8 @@
  *
  * /openapi.json: docs/openapi.json as it was built in (resolver/CMakeLists.txt).
  */
-#include "openapi_document.h"
 #include "resolver/http_route.h"
+#include "resolver/openapi_document.h"
 
 enum status http_openapi_document(struct http_call *call)
 {
