@@ -6,6 +6,11 @@
 
 #include <stdio.h>
 
+#include "protocol/template.h"
+
+#define TEMPLATE_ARENA_FIRST 4096
+#define TEMPLATE_ARENA_MAX (1u << 20)
+
 struct note_row {
     const char *name;
     const char *english;
@@ -31,6 +36,11 @@ static const struct note_row rows[IMPORT_NOTE_COUNT] = {
                                 "个 URL 值没有协议头"},
     [IMPORT_NOTE_FUTURE_TIME] = {"future_time", "values have a timestamp in the future",
                                  "个值的时间戳在未来"},
+    [IMPORT_NOTE_TEMPLATE] = {"template",
+                              "HS_NAMESPACE values hold a template that cannot answer; guantong "
+                              "prefix template-test tells why",
+                              "个 HS_NAMESPACE 值中的模板无法使用；原因可用 guantong prefix "
+                              "template-test 查看"},
     [IMPORT_NOTE_REPEATED] = {"repeated", "handles were given more than once; the last row stands",
                               "个标识重复出现，以最后一行为准"},
 };
@@ -114,6 +124,18 @@ static bool has_scheme(struct bytes url)
     return false;
 }
 
+/* Rare, so that memory of its own does not count. */
+static bool has_bad_template(const struct value *value)
+{
+    if (!value_type_is(value->type, BYTES_LITERAL("HS_NAMESPACE"))) {
+        return false;
+    }
+    struct arena *arena = arena_new(TEMPLATE_ARENA_FIRST, TEMPLATE_ARENA_MAX);
+    bool is_bad = arena != NULL && template_check(value->data, arena, NULL) == STATUS_INVALID_VALUE;
+    arena_free(arena);
+    return is_bad;
+}
+
 static void look_at_value(struct import_notes *notes, const struct record *record,
                           const struct value *value, uint64_t line)
 {
@@ -124,6 +146,7 @@ static void look_at_value(struct import_notes *notes, const struct record *recor
         [IMPORT_NOTE_DAMAGED_TEXT] = is_damaged(value->data),
         [IMPORT_NOTE_URL_SCHEME] =
             value_type_is(value->type, BYTES_LITERAL("URL")) && !has_scheme(value->data),
+        [IMPORT_NOTE_TEMPLATE] = has_bad_template(value),
         [IMPORT_NOTE_FUTURE_TIME] = (int64_t)value->timestamp > notes->now_s + 86400,
     };
     for (size_t note = 0; note < IMPORT_NOTE_COUNT; note++) {

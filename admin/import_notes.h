@@ -15,6 +15,7 @@ enum import_note {
     IMPORT_NOTE_BLANK_IN_HANDLE,
     IMPORT_NOTE_URL_SCHEME, /* a URL without "scheme:" */
     IMPORT_NOTE_FUTURE_TIME,
+    IMPORT_NOTE_TEMPLATE, /* HS_NAMESPACE that gives no answers */
     IMPORT_NOTE_REPEATED, /* the handle was in an earlier row of this run */
     IMPORT_NOTE_COUNT,
 };

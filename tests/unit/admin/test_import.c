@@ -208,6 +208,7 @@ static void import_warns_of_what_looks_wrong(void **state)
         "{\"index\":2,\"type\":\"D\",\"data\":\"锟斤拷\"},"
         "{\"index\":3,\"type\":\"URL\",\"data\":\"www.example.cn\"},"
         "{\"index\":4,\"type\":\"D\",\"data\":\"x\",\"permissions\":\"1111\"},"
+        "{\"index\":6,\"type\":\"HS_NAMESPACE\",\"data\":\"<n><template><vaule/></template></n>\"},"
         "{\"index\":5,\"type\":\"D\",\"data\":\"x\",\"timestamp\":\"2100-01-01T00:00:00Z\"}]}"
         "\n" ROW("88.1000/ｗ", "x") ROW("88.1000/w w", "x") ROW("88.1000/W", "last"),
         NULL);
