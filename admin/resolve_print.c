@@ -292,7 +292,7 @@ static void print_age(struct command_call *call, const struct resolve_answer *an
     }
 }
 
-static const char *const transports[] = {"udp", "tcp", "tls"};
+static const char *const transports[] = {"udp", "tcp", "tls", "http", "https"};
 
 static const char *transport_text(struct command_call *call, const struct resolve_answer *answer)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One question to one server over UDP, TCP or TLS.
+ * One question to one server over UDP, TCP, TLS or HTTP.
  *
  * An ask owns its sockets, timers and buffers and ends in exactly one call of `done`, after which
  * it is gone. What arrives is a stranger's until source, request id, length and shape fit; over
@@ -12,9 +12,11 @@
 
 #include "protocol/fragment.h"
 #include "resolver/tls.h"
+#include "resolver/tunnel.h"
 
 #define TIMEOUT_DEFAULT_MS 10000
 #define DATAGRAM_ROOM 65536
+#define HTTP_CHUNK 4096
 #define EARLY_ERROR_ID UINT32_MAX /* what reference servers put into early errors, §3.4 */
 
 /* How long each send waits for its answer (protocol.md §3.3). */
@@ -42,8 +44,9 @@ struct ask {
     uint8_t *whole; /* where pieces go; NULL: none came yet */
 
     struct net_stream *stream;
-    struct tls *tls; /* NULL: TCP, or not connected yet */
-    bool is_open;    /* connected, hands are shaken */
+    struct tls *tls;       /* NULL: TCP, or not connected yet */
+    bool is_open;          /* connected, hands are shaken */
+    struct tunnel *tunnel; /* HTTP: what fills the buffer; NULL: not HTTP */
     size_t written;
 };
 
@@ -60,6 +63,7 @@ static void ask_free(struct ask *ask)
         tls_free(ask->tls);
     }
     net_stream_close(ask->stream);
+    tunnel_free(ask->tunnel);
     free(ask->request);
     free(ask->buffer);
     free(ask->whole);
@@ -245,9 +249,19 @@ static enum status take(struct ask *ask, uint8_t *room, size_t size, size_t *out
                             : tls_read(ask->tls, room, size, out_len);
 }
 
+static bool needs_tls(enum ask_transport transport)
+{
+    return transport == ASK_TLS || transport == ASK_HTTPS;
+}
+
+static bool is_http(enum ask_transport transport)
+{
+    return transport == ASK_HTTP || transport == ASK_HTTPS;
+}
+
 static enum status shake(struct ask *ask)
 {
-    if (ask->options.transport != ASK_TLS) {
+    if (!needs_tls(ask->options.transport)) {
         return STATUS_OK;
     }
     enum status status = STATUS_OK;
@@ -347,11 +361,55 @@ static bool take_message(struct ask *ask)
     return false;
 }
 
+/* HTTP. PENDING: more must come; OK: the packet stands in the buffer. */
+static enum status take_content(struct ask *ask, struct bytes data)
+{
+    size_t expected = 0;
+    enum status status = tunnel_take(ask->tunnel, data);
+    ask->buffer_len = tunnel_content_len(ask->tunnel);
+    if (status != STATUS_OK && status != STATUS_PENDING) {
+        return status;
+    }
+    if (expected_len(ask, &expected) != STATUS_OK || ask->buffer_len > expected) {
+        return STATUS_PROTOCOL_ERROR;
+    }
+    bool is_packet = expected > MESSAGE_ENVELOPE_LEN && ask->buffer_len == expected;
+    return status == STATUS_OK && !is_packet ? STATUS_PROTOCOL_ERROR : status;
+}
+
+static void read_content(struct ask *ask)
+{
+    uint8_t chunk[HTTP_CHUNK];
+    enum status status = STATUS_PENDING;
+    while (status == STATUS_PENDING) {
+        size_t got = 0;
+        status = take(ask, chunk, sizeof(chunk), &got);
+        if (status == STATUS_PENDING) {
+            return;
+        }
+        if (status == STATUS_CLOSED && tunnel_end(ask->tunnel) == STATUS_OK) {
+            status = take_content(ask, BYTES_NONE);
+        } else if (status == STATUS_OK) {
+            ask->figures.received_bytes += got;
+            status = take_content(ask, bytes_of(chunk, got));
+        }
+    }
+    if (status == STATUS_OK) {
+        (void)take_message(ask);
+    } else {
+        finish(ask, status, BYTES_NONE);
+    }
+}
+
 static void stream_on_ask_readable(void *context)
 {
     struct ask *ask = context;
     if (!ask->is_open) {
         stream_on_ask_writable(ask);
+        return;
+    }
+    if (ask->tunnel != NULL) {
+        read_content(ask);
         return;
     }
     for (;;) {
@@ -391,21 +449,43 @@ static enum status start_tcp(struct ask *ask)
     if (ask->buffer == NULL) {
         return STATUS_NO_MEMORY;
     }
+    if (is_http(ask->options.transport)) {
+        ask->tunnel = tunnel_new(ask->buffer, MESSAGE_PACKET_MAX);
+        if (ask->tunnel == NULL) {
+            return STATUS_NO_MEMORY;
+        }
+    }
     return net_connect(ask->net, &ask->options.server, &events, ask, &ask->stream);
 }
 
 /* --- both ------------------------------------------------------------------------------------ */
 
-static enum status start(struct ask *ask, struct bytes request)
+/* What is sent: the packet, over HTTP behind a head. */
+static enum status keep_request(struct ask *ask, struct bytes packet)
 {
-    ask->request = malloc(request.len);
+    enum status status = STATUS_OK;
+    size_t size = packet.len + (is_http(ask->options.transport) ? TUNNEL_REQUEST_MAX : 0);
+    ask->request = malloc(size);
     if (ask->request == NULL) {
         return STATUS_NO_MEMORY;
     }
-    memcpy(ask->request, request.data, request.len);
-    ask->request_len = request.len;
+    struct wire_writer w = wire_write(ask->request, size);
+    if (is_http(ask->options.transport)) {
+        status = tunnel_write_head(&w, &ask->options.server, ask->options.path, packet.len);
+    }
+    wire_put_raw(&w, packet);
+    ask->request_len = wire_wrote(&w).len;
+    return status;
+}
+
+static enum status start(struct ask *ask, struct bytes request)
+{
+    enum status status = keep_request(ask, request);
+    if (status != STATUS_OK) {
+        return status;
+    }
     ask->started_us = net_now_us(ask->net);
-    enum status status = net_timer_new(ask->net, deadline_on_fired, ask, &ask->deadline);
+    status = net_timer_new(ask->net, deadline_on_fired, ask, &ask->deadline);
     if (status == STATUS_OK) {
         net_timer_start(ask->deadline, timeout_of(ask));
         status = ask->options.transport == ASK_UDP ? start_udp(ask) : start_tcp(ask);
@@ -417,7 +497,8 @@ enum status ask_start(struct net *net, const struct ask_options *options, struct
                       ask_done *done, void *context, struct ask **out_ask)
 {
     struct envelope asked;
-    if (options->transport == ASK_TLS && options->tls == NULL) {
+    if ((needs_tls(options->transport) && options->tls == NULL) ||
+        (is_http(options->transport) && options->more != NULL)) {
         return STATUS_NOT_SUPPORTED;
     }
     if (envelope_decode(request, &asked) != STATUS_OK || asked.message_len > MESSAGE_MAX ||

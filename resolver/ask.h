@@ -5,7 +5,8 @@
  * Asynchronous on net.h; the CLI uses it with a loop of its own, forwarding will in the workers.
  * UDP: resends after 500, 1 000, 1 500 ms (protocol.md §3.3), puts fragments together, ignores
  * answers whose source, request id or shape is wrong. TCP: connects, sends, reads one answer, or
- * all messages of one that goes on (lists). TLS: the same behind a handshake.
+ * all messages of one that goes on (lists). TLS: the same behind a handshake. HTTP, HTTPS: a POST
+ * and its answer, one message (tunnel.h).
  */
 #pragma once
 
@@ -14,9 +15,10 @@
 
 struct tls_context;
 
-enum ask_transport { ASK_UDP, ASK_TCP, ASK_TLS };
+enum ask_transport { ASK_UDP, ASK_TCP, ASK_TLS, ASK_HTTP, ASK_HTTPS };
 
-/* A message of an answer that goes on (flag CN), whole packet, valid during the call. Not over UDP;
+/* A message of an answer that goes on (flag CN), whole packet, valid during the call. Over TCP and
+ * TLS alone;
  * not told of encrypted messages, whose flags only their reader sees. false: no more of it is
  * wanted.
  */
@@ -31,7 +33,8 @@ struct ask_options {
     enum ask_transport transport;
     int64_t timeout_ms;      /* for everything; from one message of a list to the next; 0: 10 000 */
     ask_more *more;          /* NULL: the first message is the answer */
-    struct tls_context *tls; /* ASK_TLS: a client's; borrowed while asking */
+    struct tls_context *tls; /* ASK_TLS, ASK_HTTPS: a client's; borrowed while asking */
+    struct bytes path;       /* ASK_HTTP, ASK_HTTPS: of the site; borrowed during the call */
     ask_judge *judge;        /* NULL: whatever is an answer at all */
 };
 

@@ -258,12 +258,27 @@ static enum status code_of(const struct message *answer)
     return is_old && code == STATUS_PREFIX_REFERRAL ? STATUS_SERVER_BACKUP : code;
 }
 
+/* What it means that no answer came: nothing that the one who asked did wrong. */
+static enum status failure_of(enum status status)
+{
+    switch (status) {
+    case STATUS_PROTOCOL_ERROR:
+    case STATUS_INVALID_CREDENTIAL:
+    case STATUS_AUTHENTICATION_FAILED:
+        return STATUS_ERROR;
+    case STATUS_CLOSED:
+        return STATUS_UNREACHABLE;
+    default:
+        return status;
+    }
+}
+
 static void walk_on_answer(void *context, enum status status, const struct upstream_answer *answer)
 {
     struct forward_job *job = context;
     job->call = NULL;
     if (status != STATUS_OK) {
-        fail(job, status);
+        fail(job, failure_of(status));
         return;
     }
     enum status code = code_of(answer->message);

@@ -168,14 +168,29 @@ static bool is_before(const struct ranked *a, const struct ranked *b)
     return a->is_foreign != b->is_foreign ? b->is_foreign : a->cost < b->cost;
 }
 
+static int64_t cost_of(enum ask_transport transport, bool is_large)
+{
+    switch (transport) {
+    case ASK_UDP:
+        return is_large ? SERVICE_LATE_COST : 0;
+    case ASK_TCP:
+        return is_large ? 0 : SERVICE_LATE_COST;
+    case ASK_HTTP:
+        return SERVICE_HTTP_COST;
+    case ASK_TLS:
+    case ASK_HTTPS:
+        break;
+    }
+    return 2 * SERVICE_HTTP_COST;
+}
+
 static void plan_add(struct plan *plan, struct ranked ranked)
 {
     if (plan->count == SERVICE_TARGETS_MAX) {
         return;
     }
-    bool is_late = (ranked.target.transport == ASK_TCP) != plan->need->is_large;
     ranked.cost = plan->cost == NULL ? 0 : plan->cost(plan->context, &ranked.target);
-    ranked.cost += is_late ? SERVICE_LATE_COST : 0;
+    ranked.cost += cost_of(ranked.target.transport, plan->need->is_large);
     size_t at = plan->count++;
     while (at > 0 && is_before(&ranked, &plan->ranked[at - 1])) {
         plan->ranked[at] = plan->ranked[at - 1];
@@ -188,18 +203,23 @@ static void plan_add(struct plan *plan, struct ranked ranked)
 static void plan_server(struct plan *plan, const struct site *site,
                         const struct site_server *server)
 {
+    static const enum ask_transport transports[] = {[SITE_UDP] = ASK_UDP,
+                                                    [SITE_TCP] = ASK_TCP,
+                                                    [SITE_HTTP] = ASK_HTTP,
+                                                    [SITE_HTTPS] = ASK_HTTPS};
     struct net_address own = address_of(server->address);
     struct net_address other;
     struct bytes host = attribute_of(site, "domain", server->id);
     bool has_other = address_from_text(attribute_of(site, "alt_addr", server->id), &other);
     for (size_t i = 0; i < server->interface_count; i++) {
         const struct site_interface *interface = &server->interfaces[i];
-        if (!answers_queries(interface) || interface->protocol > SITE_TCP) {
+        if (!answers_queries(interface) || interface->protocol > SITE_HTTPS) {
             continue;
         }
         struct ranked ranked = {
             .target = {.address = own,
-                       .transport = interface->protocol == SITE_TCP ? ASK_TCP : ASK_UDP,
+                       .transport = transports[interface->protocol],
+                       .path = attribute_of(site, "path", server->id),
                        .version = version_of(site),
                        .serial = site->serial,
                        .public_key = server->public_key},

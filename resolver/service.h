@@ -40,6 +40,7 @@ struct service_target {
     struct bytes host;          /* its name, to be looked up */
     bool has_records;           /* SRV records of that name may tell where it is */
     enum ask_transport transport;
+    struct bytes path;              /* HTTP: what stands before every path; may be empty */
     struct message_version version; /* to speak to it */
     uint16_t serial;                /* of its site */
     struct bytes public_key;        /* HS_PUBKEY record; may be empty */
@@ -56,10 +57,11 @@ typedef int64_t service_cost(void *context, const struct service_target *target)
 
 /* What the second transport costs more, TCP where UDP will do: a round trip to begin with. */
 #define SERVICE_LATE_COST 50
+#define SERVICE_HTTP_COST 200 /* HTTP; HTTPS twice that */
 
 /* Of each site the server the handle's hash names; sites that speak our protocol first, then by
- * cost, then as they stand; UDP of all before TCP of all where they cost the same. `cost` may be
- * NULL. Their number. */
+ * cost, then as they stand; UDP of all before TCP of all where they cost the same, HTTP and HTTPS
+ * last. `cost` may be NULL. Their number. */
 size_t service_targets(const struct service *service, const struct service_need *need,
                        service_cost *cost, void *context,
                        struct service_target out[SERVICE_TARGETS_MAX]);

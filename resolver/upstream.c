@@ -13,6 +13,7 @@
 #include "protocol/pubkey.h"
 #include "protocol/signature.h"
 #include "resolver/server_health.h"
+#include "resolver/server_trust.h"
 
 #define PATIENCE_MIN_MS 100
 #define PATIENCE_MAX_MS 500
@@ -28,7 +29,8 @@ try {
     struct ask *ask;     /* NULL: not asked, or over */
     struct check *check; /* its answer's signature is looked at */
     int64_t started_ms;
-    uint8_t *packet; /* the request */
+    struct tls_context *tls; /* HTTPS: that trusts the key its site tells, if it tells one */
+    uint8_t *packet;         /* the request */
     size_t packet_len;
     bool wants_signature;
 };
@@ -135,6 +137,7 @@ static void call_free(struct upstream_call *call)
     count(call, METRIC_upstream_under_way, -1);
     for (size_t i = 0; i < call->question.target_count; i++) {
         free(call->tries[i].packet);
+        tls_context_free(call->tries[i].tls);
     }
     free(call->refusal);
     free(call->body);
@@ -185,7 +188,7 @@ static void call_on_deadline(void *context)
 static bool may_lack_digest(const struct try *try, const struct message *answer)
 {
     const struct message_version first = {2, 1};
-    return try->target.transport == ASK_TCP ||
+    return try->target.transport != ASK_UDP ||
            message_version_compare(answer->envelope.version, first) < 0;
 }
 
@@ -413,13 +416,19 @@ static enum status try_start(struct try *try)
     try->started_ms = now_ms;
     try->wants_signature =
         limits->verifies && upstream->options.pool != NULL && try->target.public_key.len > 0;
+    enum status status = server_trust_new(&try->target, &try->tls);
+    if (status != STATUS_OK) {
+        return status;
+    }
     const struct ask_options options = {
         .server = try->target.address,
         .transport = try->target.transport,
         .timeout_ms = call->question.time_ms,
         .judge = try_on_judge,
+        .tls = try->tls,
+        .path = try->target.path,
     };
-    enum status status = write_request(try);
+    status = write_request(try);
     if (status != STATUS_OK) {
         return status;
     }

@@ -313,13 +313,14 @@ static void tcp_question_when_nobody_listens_is_unreachable(void **state)
 }
 
 /* What a question ends with when the server says `said`, then hangs up if `hangs_up`. */
-static struct outcome ask_liar(struct scene *scene, struct bytes said, bool hangs_up)
+static struct outcome ask_liar_over(struct scene *scene, enum ask_transport transport,
+                                    struct bytes said, bool hangs_up)
 {
     struct server server;
     struct outcome outcome;
     size_t took = 0;
     server_open(scene, &server);
-    struct ask_options options = {.server = server.address, .transport = ASK_TCP};
+    struct ask_options options = {.server = server.address, .transport = transport};
     (void)begin(scene, &options, scene_request(scene, "88.1000/a", 0, 5), &outcome);
     fake_world_run(scene->world);
     assert_non_null(server.stream);
@@ -336,6 +337,11 @@ static struct outcome ask_liar(struct scene *scene, struct bytes said, bool hang
     assert_int_equal(outcome.calls, 1);
     server_close(&server);
     return outcome;
+}
+
+static struct outcome ask_liar(struct scene *scene, struct bytes said, bool hangs_up)
+{
+    return ask_liar_over(scene, ASK_TCP, said, hangs_up);
 }
 
 static void tcp_server_when_it_hangs_up_is_noticed(void **state)
@@ -378,6 +384,76 @@ static void tcp_server_when_it_answers_something_else_is_a_protocol_error(void *
     assert_int_equal(outcome.code, 4);
 }
 
+/* --- HTTP ------------------------------------------------------------------------------------- */
+
+/* The answer behind this head, and what follows it. */
+static struct outcome ask_web(struct scene *scene, const char *head, struct bytes answer,
+                              const char *more)
+{
+    uint8_t room[1024];
+    struct wire_writer w = wire_write(room, sizeof(room));
+    wire_put_raw(&w, bytes_of_text(head));
+    wire_put_raw(&w, answer);
+    wire_put_raw(&w, bytes_of_text(more));
+    return ask_liar_over(scene, ASK_HTTP, wire_wrote(&w), true);
+}
+
+static void http_answer_when_sound_is_the_packet_inside(void **state)
+{
+    static const char plain[] =
+        "HTTP/1.1 200 OK\r\nContent-Type: application/x-hdl-message\r\n\r\n";
+    uint8_t room[128];
+    char sized[200];
+    struct bytes answer = made_answer(room, 5, 1);
+    (void)snprintf(sized, sizeof(sized), "%.*sContent-Length: %zu\r\n\r\n", (int)sizeof(plain) - 3,
+                   plain, answer.len);
+    struct outcome outcome = ask_web(*state, sized, answer, "");
+    assert_int_equal(outcome.status, STATUS_OK);
+    assert_int_equal(outcome.code, 1);
+    assert_int_equal(outcome.answer_len, answer.len);
+    assert_int_equal(ask_web(*state, plain, answer, "").status, STATUS_OK); /* until it closes */
+}
+
+static void http_answer_when_not_sound_is_none(void **state)
+{
+    static const char plain[] =
+        "HTTP/1.1 200 OK\r\nContent-Type: application/x-hdl-message\r\n\r\n";
+    uint8_t room[128];
+    struct bytes answer = made_answer(room, 5, 1);
+    assert_int_equal(ask_web(*state, plain, answer, "x").status, STATUS_PROTOCOL_ERROR);
+    assert_int_equal(ask_web(*state, plain, bytes_of(answer.data, 10), "").status,
+                     STATUS_PROTOCOL_ERROR);
+    assert_int_equal(ask_web(*state, plain, BYTES_NONE, "").status, STATUS_PROTOCOL_ERROR);
+    assert_int_equal(ask_web(*state, "HTTP/1.1 200", BYTES_NONE, "").status, STATUS_CLOSED);
+    assert_int_equal(ask_web(*state, "HTTP/1.1 503 No\r\n\r\n", BYTES_NONE, "").status,
+                     STATUS_PROTOCOL_ERROR);
+    assert_int_equal(ask_web(*state, "", answer, "").status, STATUS_PROTOCOL_ERROR);
+    assert_int_equal(ask_web(*state, plain, made_answer(room, 6, 1), "").status,
+                     STATUS_PROTOCOL_ERROR);
+}
+
+static void http_server_when_silent_times_out(void **state)
+{
+    assert_int_equal(ask_liar_over(*state, ASK_HTTP, BYTES_NONE, false).status, STATUS_TIMED_OUT);
+}
+
+static void http_question_when_it_wants_a_list_or_no_key_is_not_asked(void **state)
+{
+    struct scene *scene = *state;
+    struct outcome outcome = {0};
+    struct ask *ask = NULL;
+    struct ask_options options = to_worker(scene, ASK_HTTPS);
+    assert_int_equal(ask_start(scene->client_net, &options, scene_request(scene, "88.1000/a", 0, 5),
+                               ask_on_done, &outcome, &ask),
+                     STATUS_NOT_SUPPORTED);
+    options.transport = ASK_HTTP;
+    options.path = BYTES_LITERAL("a path\r\n");
+    assert_int_equal(ask_start(scene->client_net, &options, scene_request(scene, "88.1000/a", 0, 5),
+                               ask_on_done, &outcome, &ask),
+                     STATUS_INVALID_VALUE);
+    assert_int_equal(outcome.calls, 0);
+}
+
 int main(void)
 {
 #define SCENE_TEST(f) cmocka_unit_test_setup_teardown(f, scene_open, scene_close)
@@ -396,6 +472,10 @@ int main(void)
         SCENE_TEST(tcp_server_when_it_hangs_up_is_noticed),
         SCENE_TEST(tcp_server_when_silent_times_out),
         SCENE_TEST(tcp_server_when_it_answers_something_else_is_a_protocol_error),
+        SCENE_TEST(http_answer_when_sound_is_the_packet_inside),
+        SCENE_TEST(http_answer_when_not_sound_is_none),
+        SCENE_TEST(http_server_when_silent_times_out),
+        SCENE_TEST(http_question_when_it_wants_a_list_or_no_key_is_not_asked),
     };
 #undef SCENE_TEST
     return cmocka_run_group_tests(tests, NULL, NULL);

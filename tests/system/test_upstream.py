@@ -323,5 +323,53 @@ class Named(harness.NodeTest):
         self.assertNotIn(b"0.NA/88.3", old.asked)
 
 
+class Tunnels(harness.NodeTest):
+    """An enterprise node that tells HTTP or HTTPS alone in its site record."""
+
+    def setUp(self):
+        self.ours = self.node(prefix="88.608", listen=("127.0.88.12",))
+        self.ours.setting("upstream", "time", "2s")
+        self.enterprise = self.node(prefix="88.608.9", listen=("127.0.88.14",))
+        self.ports = {"HTTP": harness.free_port(), "HTTPS": harness.free_port()}
+        self.enterprise.setting("listen", "http_port", str(self.ports["HTTP"]))
+        self.enterprise.setting("listen", "https_port", str(self.ports["HTTPS"]))
+        for protocol in self.ports:
+            handle = "88.608.9/" + protocol
+            put(self.enterprise, handle, {"index": 1, "type": "DESC", "data": "of " + handle},
+                {"index": 2, "type": "TEXT", "data": "x" * 20000})
+        self.enterprise.start()
+
+    def tell(self, protocol, key_of=None):
+        """Our record of its prefix says that it is reached that way."""
+        site = site_of(self.enterprise, "88.608.9")
+        server = site["value"]["servers"][0] if "value" in site else site["servers"][0]
+        server["interfaces"] = [{"query": True, "admin": False, "protocol": protocol,
+                                 "port": self.ports[protocol]}]
+        if key_of is not None:
+            other = site_of(key_of, "88.608")
+            server["publicKey"] = (other["value"] if "value" in other else other)["servers"][0][
+                "publicKey"]
+        put(self.ours, "0.NA/88.608.9", {"index": 1, "type": "HS_SITE", "data": site})
+
+    def test_names_are_resolved_through_either(self):
+        for protocol in ("HTTP", "HTTPS"):
+            with self.subTest(protocol):
+                self.tell(protocol)
+                self.ours.start()
+                before = metric(self.enterprise, "requests")
+                handle = "88.608.9/" + protocol
+                assert_resolves(self, self.ours.resolve_tcp(handle), handle)
+                self.assertEqual(self.ours.resolve_tcp(handle + "-none").code, 100)
+                self.assertEqual(metric(self.enterprise, "requests") - before, 2)
+                self.ours.stop()
+
+    def test_a_server_with_another_key_is_told_nothing(self):
+        self.tell("HTTPS", key_of=self.ours)
+        self.ours.start()
+        before = metric(self.enterprise, "requests")
+        self.assertEqual(self.ours.resolve_tcp("88.608.9/HTTPS").code, 2)
+        self.assertEqual(metric(self.enterprise, "requests"), before)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -93,7 +93,7 @@ static void assert_target(const struct service_target *target, const char *addre
 
 static const struct service_need plain = {.handle = {(const uint8_t *)"88.2/x", 6}};
 
-static void udp_of_all_sites_comes_before_tcp_and_ipv6_before_ipv4(void **state)
+static void udp_of_all_sites_comes_before_tcp_before_http_and_ipv6_before_ipv4(void **state)
 {
     (void)state;
     struct service_target out[SERVICE_TARGETS_MAX];
@@ -102,11 +102,13 @@ static void udp_of_all_sites_comes_before_tcp_and_ipv6_before_ipv4(void **state)
         site_value("HS_SITE.6", &(struct plan){.address = "2001:db8::1", .major = 2}),
         {.type = BYTES_LITERAL("HS_ADMIN"), .data = BYTES_LITERAL("none")},
     };
-    assert_int_equal(targets_of(values, 3, &plain, out), 4);
+    assert_int_equal(targets_of(values, 3, &plain, out), 6);
     assert_target(&out[0], "[2001:db8::1]:2641", ASK_UDP);
     assert_target(&out[1], "192.0.2.1:2641", ASK_UDP);
     assert_target(&out[2], "[2001:db8::1]:2641", ASK_TCP);
     assert_target(&out[3], "192.0.2.1:2641", ASK_TCP);
+    assert_target(&out[4], "[2001:db8::1]:8000", ASK_HTTP);
+    assert_target(&out[5], "192.0.2.1:8000", ASK_HTTP);
     assert_int_equal(out[0].version.minor, 10);
     assert_int_equal(out[0].serial, 3);
 }
@@ -118,8 +120,9 @@ static void large_requests_go_over_tcp_first(void **state)
     const struct service_need need = {.handle = NAME, .is_large = true};
     const struct value value =
         site_value("HS_SITE", &(struct plan){.address = "192.0.2.1", .major = 2});
-    assert_int_equal(targets_of(&value, 1, &need, out), 2);
+    assert_int_equal(targets_of(&value, 1, &need, out), 3);
     assert_int_equal(out[0].transport, ASK_TCP);
+    assert_int_equal(out[2].transport, ASK_HTTP);
 }
 
 static void hash_chooses_the_server(void **state)
@@ -134,7 +137,7 @@ static void hash_chooses_the_server(void **state)
         name[4] = (char)('A' + i % 26);
         name[3] = (char)('0' + i % 10);
         const struct service_need need = {.handle = bytes_of_text(name)};
-        assert_int_equal(targets_of(&value, 1, &need, out), 2);
+        assert_int_equal(targets_of(&value, 1, &need, out), 3);
         uint32_t chosen = out[0].address.ip[15] - 1U;
         assert_int_equal(chosen, handle_hash(need.handle, HASH_BY_PREFIX) % 5);
         seen[chosen] = true;
@@ -152,7 +155,7 @@ static void primaries_alone_answer_with_authority(void **state)
                    &(struct plan){.address = "192.0.2.2", .major = 2, .mask = SITE_PRIMARY}),
     };
     const struct service_need need = {.handle = NAME, .is_primary_only = true};
-    assert_int_equal(targets_of(values, 2, &need, out), 2);
+    assert_int_equal(targets_of(values, 2, &need, out), 3);
     assert_target(&out[0], "192.0.2.2:2641", ASK_UDP);
     assert_int_equal(targets_of(values, 1, &need, out), 0);
 }
@@ -174,10 +177,11 @@ static void own_protocol_then_the_quicker_server_is_preferred(void **state)
         site_value("HS_SITE", &(struct plan){.address = "192.0.2.2", .major = 2}),
     };
     assert_int_equal(service_read(values, 3, SERVICE_OF_NAMES, arena, &service), STATUS_OK);
-    assert_int_equal(service_targets(&service, &plain, cost_by_address, NULL, out), 6);
+    assert_int_equal(service_targets(&service, &plain, cost_by_address, NULL, out), 9);
     assert_target(&out[0], "192.0.2.2:2641", ASK_UDP);
     assert_target(&out[1], "192.0.2.1:2641", ASK_UDP);
-    assert_target(&out[5], "192.0.2.9:2641", ASK_TCP);
+    assert_target(&out[5], "192.0.2.1:8000", ASK_HTTP);
+    assert_target(&out[7], "192.0.2.9:2641", ASK_TCP);
 }
 
 static int64_t cost_of_silent_udp(void *context, const struct service_target *target)
@@ -194,8 +198,35 @@ static void tcp_comes_first_where_udp_is_much_slower(void **state)
     const struct value value =
         site_value("HS_SITE", &(struct plan){.address = "192.0.2.1", .major = 2});
     assert_int_equal(service_read(&value, 1, SERVICE_OF_NAMES, arena, &service), STATUS_OK);
-    assert_int_equal(service_targets(&service, &plain, cost_of_silent_udp, NULL, out), 2);
+    assert_int_equal(service_targets(&service, &plain, cost_of_silent_udp, NULL, out), 3);
     assert_int_equal(out[0].transport, ASK_TCP);
+}
+
+static void sites_with_http_alone_are_asked_there(void **state)
+{
+    (void)state;
+    struct service service;
+    struct service_target out[SERVICE_TARGETS_MAX];
+    struct site_interface interfaces[] = {{SITE_BOTH, SITE_HTTPS, 8443},
+                                          {SITE_QUERY, SITE_HTTP, 8000},
+                                          {SITE_ADMIN, SITE_HTTP, 8001},
+                                          {SITE_QUERY, 4, 8002}};
+    struct site_attribute path = {BYTES_LITERAL("path"), BYTES_LITERAL("/hdl")};
+    struct site_server server = {.id = 1, .interfaces = interfaces, .interface_count = 4};
+    struct site site = {.format = 1,
+                        .protocol_major = 2,
+                        .protocol_minor = 10,
+                        .attributes = &path,
+                        .attribute_count = 1,
+                        .servers = &server,
+                        .server_count = 1};
+    assert_true(site_address_parse("192.0.2.1", server.address));
+    service.sites[0] = site;
+    service.count = 1;
+    assert_int_equal(service_targets(&service, &plain, NULL, NULL, out), 2);
+    assert_target(&out[0], "192.0.2.1:8000", ASK_HTTP);
+    assert_target(&out[1], "192.0.2.1:8443", ASK_HTTPS);
+    assert_true(bytes_equal(out[0].path, BYTES_LITERAL("/hdl")));
 }
 
 static void host_names_and_other_addresses_are_ways_too(void **state)
@@ -206,14 +237,14 @@ static void host_names_and_other_addresses_are_ways_too(void **state)
         "HS_SITE",
         &(struct plan){
             .address = "::", .major = 2, .attribute = "domain.1", .text = "tln.example.cn"});
-    assert_int_equal(targets_of(&value, 1, &plain, out), 2);
+    assert_int_equal(targets_of(&value, 1, &plain, out), 3);
     assert_true(bytes_equal(out[0].host, BYTES_LITERAL("tln.example.cn")));
     assert_int_equal(out[0].address.port, 2641);
     value = site_value("HS_SITE", &(struct plan){.address = "192.0.2.1",
                                                  .major = 2,
                                                  .attribute = "alt_addr",
                                                  .text = "192.0.2.77"});
-    assert_int_equal(targets_of(&value, 1, &plain, out), 4);
+    assert_int_equal(targets_of(&value, 1, &plain, out), 6);
     assert_target(&out[0], "192.0.2.1:2641", ASK_UDP);
     assert_target(&out[1], "192.0.2.77:2641", ASK_UDP);
     value = site_value(
@@ -257,12 +288,13 @@ static void service_handles_are_told_apart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(udp_of_all_sites_comes_before_tcp_and_ipv6_before_ipv4),
+        CASE(udp_of_all_sites_comes_before_tcp_before_http_and_ipv6_before_ipv4),
         CASE(large_requests_go_over_tcp_first),
         CASE(hash_chooses_the_server),
         CASE(primaries_alone_answer_with_authority),
         CASE(own_protocol_then_the_quicker_server_is_preferred),
         CASE(tcp_comes_first_where_udp_is_much_slower),
+        CASE(sites_with_http_alone_are_asked_there),
         CASE(host_names_and_other_addresses_are_ways_too),
         CASE(records_that_lie_are_passed_over),
         CASE(service_handles_are_told_apart),
