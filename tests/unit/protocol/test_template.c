@@ -335,6 +335,50 @@ static void expression_when_prefix_tells_case_apart_does_too(void **state)
     w->case_rule = CASE_INSENSITIVE;
 }
 
+static void expression_when_written_for_java_means_the_same(void **state)
+{
+    static const struct {
+        const char *expression;
+        const char *extension;
+        bool matches;
+    } cases[] = {
+        {"\\d{4}-\\d{2}", "2026-11", true},
+        {"\\d", "\xd9\xa1", false}, /* ASCII only, unless asked otherwise */
+        {"\\w+", "a_1", true},
+        {"\\p{L}+", "\xe4\xb8\xad\xe6\x96\x87", true},
+        {"[\\u4e00-\\u9fa5]+", "\xe4\xb8\xad", true},
+        {".", "\xe4\xb8\xad", true},
+        {"a*?b", "aab", true},
+        {"a*+a", "aa", false},
+        {"(?=a)ab(?!c)", "ab", true},
+        {"(?&lt;=a)b", "ab", false},
+        {"(a)(b)\\2\\1", "abba", true},
+        {"(?&lt;n>a)\\k&lt;n>", "aa", true},
+        {"^ab$", "ab", true},
+        {"a.b", "a\nb", false},
+        {"(?s)a.b", "a\nb", true},
+        {"\\Qa.b\\E", "a.b", true},
+    };
+    struct world *w = *state;
+    w->case_rule = CASE_SENSITIVE;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char handle[64];
+        char inner[256];
+        (void)snprintf(handle, sizeof(handle), PREFIX "/x@%s", cases[i].extension);
+        (void)snprintf(inner, sizeof(inner),
+                       "<if test=\"matches\" expression=\"%s\"><value type=\"A\" data=\"\"/></if>",
+                       cases[i].expression);
+        enum status wanted = cases[i].matches ? STATUS_OK : STATUS_HANDLE_NOT_FOUND;
+        if (ask(w, handle, at(inner)) != wanted) {
+            fail_msg("%s: %s", cases[i].expression, w->fault.text);
+        }
+    }
+    expect(w, PREFIX "/x@AB",
+           at("<if test=\"matches\" expression=\"(?i)(a)b\"><value type=\"A\" "
+              "data=\"$1\"/></if>"),
+           "1 A A");
+}
+
 static void foreach_when_base_exists_goes_through_its_values(void **state)
 {
     struct world *w = *state;
@@ -801,6 +845,7 @@ int main(void)
         CASE(expression_when_it_matches_gives_its_groups),
         CASE(expression_when_it_matches_a_part_only_does_not_match),
         CASE(expression_when_prefix_tells_case_apart_does_too),
+        CASE(expression_when_written_for_java_means_the_same),
         CASE(foreach_when_base_exists_goes_through_its_values),
         CASE(foreach_when_values_are_not_public_keeps_them_so_and_passes_keys_over),
         CASE(definition_when_it_gives_a_value_is_a_variable_for_what_follows),
