@@ -108,7 +108,7 @@ static enum status supply(struct walk *walk)
     struct value *values = NULL;
     size_t count = 0;
     enum status found = walk->found;
-    if (found == STATUS_OK) {
+    if (found == STATUS_OK && walk->supply != NULL) {
         struct wire_reader r = wire_read(bytes_of(walk->supply, walk->supply_len));
         found = value_list_decode(&r, walk->arena, &values, &count);
     }
@@ -300,15 +300,16 @@ static enum status fetch(struct exchange *x, struct walk *walk)
         return status;
     }
     walk->found = status;
-    if (status == STATUS_OK) {
-        walk->supply = malloc(values.len);
-        walk->supply_len = values.len;
+    if (status != STATUS_OK || values.data == NULL) {
+        return STATUS_OK;
     }
-    if (walk->supply != NULL) {
-        memcpy(walk->supply, values.data, values.len);
-    } else if (status == STATUS_OK) {
+    walk->supply = malloc(values.len);
+    walk->supply_len = values.len;
+    if (walk->supply == NULL) {
         walk->found = STATUS_NO_MEMORY;
+        return STATUS_OK;
     }
+    memcpy(walk->supply, values.data, values.len);
     return STATUS_OK;
 }
 

@@ -83,8 +83,9 @@ static void answer_when_kept_equals_the_full_way_for_all_flags(void **state)
     struct fixture *f = *state;
     static const struct message_version versions[] = {{2, 0}, {2, 3}, {2, 11}, {3, 0}, {5, 1}};
     static const struct message_version suggested[] = {{0, 0}, {2, 1}, {2, 10}, {2, 11}, {7, 7}};
-    static const uint32_t special =
-        (uint32_t)MESSAGE_CERTIFIED | (uint32_t)MESSAGE_ENCRYPT | (uint32_t)MESSAGE_REQUEST_DIGEST;
+    static const uint32_t special = (uint32_t)MESSAGE_CERTIFIED | (uint32_t)MESSAGE_ENCRYPT |
+                                    (uint32_t)MESSAGE_REQUEST_DIGEST |
+                                    (uint32_t)MESSAGE_TRUSTED_QUERY;
     (void)full_name(f, name_a);
     for (uint32_t flags = 0; flags < 1u << 14; flags++) {
         struct fixture_ask ask = fixture_ask(OPCODE_RESOLUTION);
