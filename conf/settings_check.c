@@ -91,6 +91,8 @@ static const struct {
     {"listen.metrics_address", is_address, "an IPv4 or IPv6 address"},
     {"limits.trusted_networks", is_network,
      "a network such as 10.1.0.0/16 or fd00::/8 (no bits set behind the mask)"},
+    {"limits.trusted_proxies", is_network,
+     "a network such as 127.0.0.1/32 or 10.1.0.0/16 (no bits set behind the mask)"},
     {"admin.server_admins", is_reference, A_REFERENCE},
     {"admin.home_only_admins", is_reference, A_REFERENCE},
     {"admin.status_admins", is_reference, A_REFERENCE},

@@ -35,6 +35,8 @@ struct generation {
     uint64_t number; /* 1, 2, 3, ... */
     const struct settings_network *trusted;
     size_t trusted_count;
+    const struct settings_network *proxies; /* believed when they say for whom they ask */
+    size_t proxy_count;
     EVP_PKEY *site_key;      /* signs what clients ask to be certified; NULL: nothing is signed */
     EVP_PKEY *previous_key;  /* the same for clients that know no newer one; NULL: there is none */
     uint16_t site_key_since; /* the serial of the first site record that tells `site_key` */

@@ -15,9 +15,11 @@
 
 #define SITE_ARENA_MAX (1u << 20)
 
-static enum status parse_trusted(struct generation *generation, struct fault *fault)
+/* `name` is the setting's; what is made is the generation's also when it fails. */
+static enum status parse_networks(const struct settings_list *list, const char *name,
+                                  const struct settings_network **out_networks, size_t *out_count,
+                                  struct fault *fault)
 {
-    const struct settings_list *list = &generation->settings->limits_trusted_networks;
     if (list->count == 0) {
         return STATUS_OK;
     }
@@ -25,15 +27,27 @@ static enum status parse_trusted(struct generation *generation, struct fault *fa
     if (networks == NULL) {
         return fault_set(fault, STATUS_NO_MEMORY, "out of memory");
     }
-    generation->trusted = networks;
-    generation->trusted_count = list->count;
+    *out_networks = networks;
+    *out_count = list->count;
     for (size_t i = 0; i < list->count; i++) {
         if (settings_parse_network(list->items[i], &networks[i]) != STATUS_OK) {
-            return fault_set(fault, STATUS_BAD_SETTING,
-                             "limits.trusted_networks: \"%s\" is not a network", list->items[i]);
+            return fault_set(fault, STATUS_BAD_SETTING, "%s: \"%s\" is not a network", name,
+                             list->items[i]);
         }
     }
     return STATUS_OK;
+}
+
+static enum status parse_trusted(struct generation *generation, struct fault *fault)
+{
+    const struct settings *settings = generation->settings;
+    enum status status =
+        parse_networks(&settings->limits_trusted_networks, "limits.trusted_networks",
+                       &generation->trusted, &generation->trusted_count, fault);
+    return status != STATUS_OK
+               ? status
+               : parse_networks(&settings->limits_trusted_proxies, "limits.trusted_proxies",
+                                &generation->proxies, &generation->proxy_count, fault);
 }
 
 /* "192.0.2.7:2641", "[2001:db8::1]:2641"; empty: there is none. */
@@ -161,6 +175,7 @@ void generation_free(struct generation *generation)
     if (generation != NULL) {
         free((void *)(uintptr_t)generation->site.data);
         free((void *)(uintptr_t)generation->trusted);
+        free((void *)(uintptr_t)generation->proxies);
         EVP_PKEY_free(generation->site_key);
         EVP_PKEY_free(generation->previous_key);
         tls_context_free(generation->tls);

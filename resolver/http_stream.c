@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "resolver/http_parts.h"
+#include "resolver/http_proxy.h"
 #include "resolver/limit.h"
 
 #define ARENA_FIRST (64u << 10)
@@ -138,6 +139,7 @@ static void fill_request(struct http_inside *inside)
         .client = stream->peer,
         .certificate = stream->shown,
     };
+    http_proxy_believe(stream->worker->generation, &inside->call.request);
 }
 
 /* A call for the head; how the peer is refused, or 0. */

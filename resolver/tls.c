@@ -153,6 +153,23 @@ static enum status use_site_key(SSL_CTX *ssl, const struct tls_options *options,
                            "no certificate can be made from the site key");
 }
 
+/* HTTP/1.1 is said to those who ask; whoever offers other protocols alone may find out. The Handle
+ * protocol has no name there. */
+static int tls_on_protocols(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+                            const unsigned char *offered, unsigned offered_len, void *context)
+{
+    static const unsigned char ours[] = "\x08http/1.1";
+    unsigned char *chosen = NULL;
+    (void)ssl;
+    (void)context;
+    if (SSL_select_next_proto(&chosen, out_len, ours, sizeof(ours) - 1, offered, offered_len) !=
+        OPENSSL_NPN_NEGOTIATED) {
+        return SSL_TLSEXT_ERR_NOACK;
+    }
+    *out = chosen;
+    return SSL_TLSEXT_ERR_OK;
+}
+
 static void set_rules(SSL_CTX *ssl, const struct tls_options *options)
 {
     static const unsigned char session_context[] = "guantong";
@@ -168,6 +185,7 @@ static void set_rules(SSL_CTX *ssl, const struct tls_options *options)
     (void)SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
     (void)SSL_CTX_set_num_tickets(ssl, 1);
     (void)SSL_CTX_set_session_id_context(ssl, session_context, sizeof(session_context) - 1);
+    SSL_CTX_set_alpn_select_cb(ssl, tls_on_protocols, NULL);
     if (options->asks_certificate) {
         SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_CLIENT_ONCE, on_certificate);
         SSL_CTX_set_verify_depth(ssl, 4);
