@@ -272,7 +272,8 @@ static int show_snippet(struct job *job, const char *name)
     char *text =
         key_snippet_fill(call->arena, snippet, call->arguments[0], job->index, job->handle);
     if (text == NULL) {
-        return say_status(call, STATUS_NO_MEMORY, "key", NULL);
+        return say_problem_because(call, PROBLEM_BAD_OPTION, "--for",
+                                   "file or handle have characters that no line holds");
     }
     if (call->is_json) {
         return say_json(call, json_pack("{s:s, s:s}", "for", name, "text", text));
