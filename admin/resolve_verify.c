@@ -28,6 +28,7 @@ static const struct words {
     [CLAIMS_UNKNOWN_ALGORITHM] = {"unknown_algorithm",
                                   "signed in a way that does not fit the signer's key",
                                   "签名算法与签名者密钥不符"},
+    [CLAIMS_WEAK_KEY] = {"weak_key", "the signer's key is too weak", "签名者密钥强度不足"},
     [CLAIMS_BAD_SIGNATURE] = {"bad_signature", "SIGNATURE WRONG", "签名错误"},
     [CLAIMS_NOT_PERMITTED] = {"not_permitted", "the signer may not sign this",
                               "签名者无权签署此内容"},

@@ -18,6 +18,7 @@
 
 #define DIGEST_OFFSET 8 /* index and timestamp are not covered */
 #define DIGEST_LEN 32
+#define SECURITY_BITS_MIN 80 /* RSA with 1 024 bits */
 
 static const struct algorithm_row {
     const char *name; /* in the header */
@@ -75,6 +76,11 @@ bool claims_is_about(const struct jws_claims *claims, struct bytes handle)
 
 /* --- signatures ------------------------------------------------------------------------------- */
 
+bool claims_key_is_strong(const EVP_PKEY *key)
+{
+    return EVP_PKEY_get_security_bits(key) >= SECURITY_BITS_MIN;
+}
+
 enum claims_flaw claims_check_signature(const struct jws *jws, EVP_PKEY *key,
                                         enum status *out_status)
 {
@@ -84,6 +90,9 @@ enum claims_flaw claims_check_signature(const struct jws *jws, EVP_PKEY *key,
         if (!bytes_equal(jws->algorithm, bytes_of_text(row->name)) ||
             !EVP_PKEY_is_a(key, row->key)) {
             continue;
+        }
+        if (!claims_key_is_strong(key)) {
+            return CLAIMS_WEAK_KEY;
         }
         const struct signature_scheme scheme = {key, row->hash, BYTES_LITERAL(SIGNATURE_SM2_ID)};
         enum status status = signature_check(&scheme, jws->signed_part, BYTES_NONE, jws->signature);

@@ -20,6 +20,7 @@ enum claims_flaw {
     CLAIMS_WRONG_SUBJECT,     /* it is about another handle */
     CLAIMS_UNKNOWN_DIGEST,    /* digests of a kind we do not compute */
     CLAIMS_UNKNOWN_ALGORITHM, /* signed in a way we do not check */
+    CLAIMS_WEAK_KEY,          /* the signer's key is no obstacle any more */
     CLAIMS_BAD_SIGNATURE,
     CLAIMS_NOT_PERMITTED, /* its issuer may not sign this, or not give this permission */
 };
@@ -41,6 +42,9 @@ enum claims_flaw claims_judge_times(const struct jws_claims *claims, int64_t now
 
 /* Is it about `handle`? A signature's `sub` is a handle, or index:handle. */
 bool claims_is_about(const struct jws_claims *claims, struct bytes handle);
+
+/* RSA and DSA of 1 024 bits and more: 80 bits of security. */
+bool claims_key_is_strong(const EVP_PKEY *key);
 
 /* RS256, DS256 and the national SM2SM3 and SM2256 (§12.6) with a key of that kind: user id
  * 1234567812345678, DER. Other names and kinds of key: UNKNOWN_ALGORITHM. NO_MEMORY or ERROR in

@@ -54,6 +54,10 @@ static enum status add_key(struct trust_roots *roots, struct bytes handle, EVP_P
                            struct fault *fault)
 {
     struct bytes name = arena_copy(roots->arena, handle);
+    if (!claims_key_is_strong(key)) {
+        EVP_PKEY_free(key);
+        return fault_set(fault, STATUS_BAD_SETTING, "too weak a key");
+    }
     if (roots->roots.count == TRUST_ROOTS_MAX || (handle.len > 0 && name.data == NULL)) {
         EVP_PKEY_free(key);
         return fault_set(fault, STATUS_BAD_SETTING, "more than %d roots", TRUST_ROOTS_MAX);

@@ -202,6 +202,23 @@ static void algorithm_of_nobody_is_unknown(void **state)
     claims_world_done(&world);
 }
 
+static void signature_of_a_weak_key_is_not_taken(void **state)
+{
+    struct claims_world world;
+    struct jws jws;
+    enum status status;
+    const struct record empty = {BYTES_LITERAL("88.1/x"), NULL, 0};
+    const struct world_terms terms = {KEY_USER, "300:88.1/u", "88.1/x", NULL, 0, 0};
+    claims_world_begin(&world, *state);
+    EVP_PKEY_free(world.keys[KEY_USER]);
+    world.keys[KEY_USER] = EVP_RSA_gen(768);
+    assert_non_null(world.keys[KEY_USER]);
+    struct bytes data = world_signature(&world, &terms, CLAIMS_SHA256, &empty);
+    assert_int_equal(jws_decode(data, *state, &jws), STATUS_OK);
+    assert_int_equal(claims_check_signature(&jws, world.keys[KEY_USER], &status), CLAIMS_WEAK_KEY);
+    claims_world_done(&world);
+}
+
 /* Vector V19's key; the other national SDK calls the same form SM2256. */
 static void sm2_signature_of_either_name_holds(void **state)
 {
@@ -270,6 +287,7 @@ int main(void)
         CASE(cover_when_value_is_altered_says_so),
         CASE(signature_of_every_kind_holds_and_is_tight),
         CASE(algorithm_of_nobody_is_unknown),
+        CASE(signature_of_a_weak_key_is_not_taken),
         CASE(sm2_signature_of_either_name_holds),
         CASE(key_of_certificate_is_its_subjects),
         CASE(issue_with_a_key_nobody_signs_jws_with_is_refused),
