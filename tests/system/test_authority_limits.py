@@ -140,6 +140,80 @@ class Repeated(base.Administered):
         self.assertEqual(owner.receive().code, 1, "nor is a refusal repeated to the owner")
 
 
+class Verified(base.Administered):
+    """Operation 201: is this answer right for your secret key?"""
+
+    def body(self, handle, index, secret, nonce=b"n" * 16, digest=b"d" * 32):
+        signed = adm.SecretKey("%d:%s" % (index, handle), secret).sign(nonce, digest, (2, 11))
+        return (wire.text(handle) + struct.pack(">I", index) + wire.text(nonce) +
+                wire.text(digest) + wire.text(signed))
+
+    def ask(self, client, *args):
+        answer = client.begin(201, self.body(*args))
+        return (answer.code, answer.body if answer.code == 1 else b"")
+
+    def test_answers_are_judged_and_nothing_else_is_told(self):
+        node = self.administered()
+        c = self.client(node)
+        for index in (302, 0):
+            self.assertEqual(self.ask(c, OWNER, index, SECRET), (1, b"\1"))
+            self.assertEqual(self.ask(c, OWNER, index, "a guess"), (1, b"\0"))
+        self.assertEqual(self.ask(c, OWNER, 300, SECRET)[0], 200, "no secret key")
+        self.assertEqual(self.ask(c, PREFIX + "/none", 300, SECRET)[0], 100)
+        self.assertEqual(self.ask(c, "77.1/x", 300, SECRET)[0], 301)
+        self.assertEqual(c.begin(201, self.body(OWNER, 302, SECRET) + b"\0").code, 4)
+
+    def test_so_many_are_judged_a_minute(self):
+        node = self.node(prefix=PREFIX)
+        node.setting("limits", "verify", "4")
+        self.store(node, base.owner_record())
+        if time.time() % 60 > 45:
+            time.sleep(61 - time.time() % 60)
+        node.start()
+        c = self.client(node)
+        codes = [self.ask(c, OWNER, 302, "guess %d" % i)[0] for i in range(6)]
+        self.assertEqual(codes, [1] * 4 + [3] * 2)
+
+
+class Passwords(base.Administered):
+    """Operation 2000."""
+
+    def log_in(self, client, handle, password):
+        body = wire.text(handle) + struct.pack(">II", 0, 1) + wire.text(password)
+        return client.begin(2000, body).code
+
+    def passworded(self, limit=60):
+        node = self.node(prefix=PREFIX)
+        node.setting("auth", "password_login", "yes")
+        node.setting("limits", "verify", str(limit))
+        self.store(node, base.owner_record())
+        if time.time() % 60 > 45:
+            time.sleep(61 - time.time() % 60)
+        return node.start()
+
+    def test_password_login_is_off_unless_it_is_on(self):
+        node = self.administered()
+        self.assertEqual(self.log_in(self.client(node), OWNER, SECRET), 5)
+
+    def test_right_password_makes_the_connection_its_owner(self):
+        node = self.passworded()
+        c = self.client(node)
+        for password in ("", "a guess", SECRET[:-1], SECRET + "x"):
+            self.assertEqual(self.log_in(c, OWNER, password), 403)
+        self.assertEqual(self.log_in(c, PREFIX + "/nobody", SECRET), 403)
+        self.assertEqual(c.create(PREFIX + "/p", adm.value(1, "URL", "x")).code, 402)
+        self.assertEqual(self.log_in(c, OWNER, SECRET), 1)
+        self.assertEqual(c.create(PREFIX + "/p", adm.value(1, "URL", "x")).code, 1)
+        items = harness.run_json("record", "history", node.dir, PREFIX + "/p")["items"]
+        self.assertEqual(items[0]["actor"], "302:" + OWNER)
+
+    def test_passwords_may_be_tried_so_often_a_minute(self):
+        node = self.passworded(limit=4)
+        c = self.client(node)
+        codes = [self.log_in(c, OWNER, "guess %d" % i) for i in range(5)]
+        self.assertEqual(codes + [self.log_in(c, OWNER, SECRET)], [403] * 4 + [3] * 2)
+
+
 class Homes(base.Administered):
     def test_prefix_with_a_node_of_its_own_is_not_homed_or_unhomed_from_afar(self):
         node = self.administered(server_admins="['302:%s']" % OWNER)
