@@ -133,6 +133,10 @@ class Aliases(harness.NodeTest):
         self.alias(node, "88.1000/b", "88.1000/c")
         put(node, "88.1000/c", "https://example.cn/c")
         self.alias(node, "88.1000/round", "88.1000/round")
+        self.alias(node, "88.1000/to", "88.1000/fro")
+        self.alias(node, "88.1000/fro", "88.1000/to")
+        for i in range(22):  # 22 steps from the first to c, 20 from the third
+            self.alias(node, "88.1000/%d" % i, "88.1000/%s" % (i + 1 if i < 21 else "c"))
         node.start()
         answer = node.resolve_tcp("88.1000/a")
         self.assertEqual([v.type.decode() for v in answer.resolution()[1]], ["HS_ALIAS"])
@@ -143,9 +147,12 @@ class Aliases(harness.NodeTest):
         short = harness.run("resolve", "88.1000/a", at, "--follow-aliases", "--short",
                             "--types=URL").stdout
         self.assertEqual(short.strip(), "https://example.cn/c")
-        endless = harness.run("resolve", "88.1000/round", at, "--follow-aliases", code=None)
-        self.assertNotEqual(endless.returncode, 0)
-        self.assertIn("without an end", endless.stderr)
+        for name in ("88.1000/round", "88.1000/to", "88.1000/0"):
+            endless = harness.run("resolve", name, at, "--follow-aliases", code=None)
+            self.assertNotEqual(endless.returncode, 0, name)
+            self.assertIn("without an end", endless.stderr)
+        self.assertEqual(harness.run("resolve", "88.1000/2", at, "--follow-aliases", "--short",
+                                     "--types=URL").stdout.strip(), "https://example.cn/c")
 
 
 if __name__ == "__main__":
