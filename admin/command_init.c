@@ -401,6 +401,8 @@ static enum status make(struct init *init)
             .address = init->address,
             .description = init->description,
             .public_key = init->keys.site_public,
+            .http_port = (uint16_t)settings->listen_http_port,
+            .https_port = (uint16_t)settings->listen_https_port,
         };
         status = init_site_build(call->arena, &facts, &init->site);
     }

@@ -21,16 +21,25 @@
 enum status init_site_build(struct arena *arena, const struct init_site_facts *facts,
                             struct bytes *out_site)
 {
-    struct site_interface interfaces[] = {
+    struct site_interface interfaces[4] = {
         {SITE_BOTH, SITE_TCP, facts->address.port},
         {SITE_QUERY, SITE_UDP, facts->address.port},
     };
+    size_t interface_count = 2;
+    if (facts->http_port != 0) {
+        interfaces[interface_count++] =
+            (struct site_interface){SITE_BOTH, SITE_HTTP, facts->http_port};
+    }
+    if (facts->https_port != 0) {
+        interfaces[interface_count++] =
+            (struct site_interface){SITE_BOTH, SITE_HTTPS, facts->https_port};
+    }
     struct site_attribute description = {BYTES_LITERAL("desc"), bytes_of_text(facts->description)};
     struct site_server server = {
         .id = 1,
         .public_key = facts->public_key,
         .interfaces = interfaces,
-        .interface_count = sizeof(interfaces) / sizeof(interfaces[0]),
+        .interface_count = interface_count,
     };
     if (net_address_is_ipv4(&facts->address)) {
         memcpy(server.address + 12, facts->address.ip + 12, 4);

@@ -12,10 +12,12 @@ struct init_site_facts {
     struct net_address address; /* that others reach the node at; its port, too */
     const char *description;    /* may be empty */
     struct bytes public_key;    /* HS_PUBKEY record */
+    uint16_t http_port;         /* 0: not served; likewise the other */
+    uint16_t https_port;
 };
 
-/* HS_SITE bytes: one server; TCP for query and administration, then UDP for query; version 2.11,
- * primary, hash by the whole handle. In the arena. */
+/* HS_SITE bytes: one server; TCP for query and administration, then UDP for query, then HTTP and
+ * HTTPS as TCP; version 2.11, primary, hash by the whole handle. In the arena. */
 enum status init_site_build(struct arena *arena, const struct init_site_facts *facts,
                             struct bytes *out_site);
 

@@ -90,10 +90,10 @@ class Strangers:
 class Crowd:
     """Connections that say nothing, and some that say their first request a byte at a time."""
 
-    def __init__(self, address, idle, slow):
+    def __init__(self, address, idle, slow, request=wire.resolve("88.1000/a")):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, idle + slow + 500)), hard))
-        self.request = wire.resolve("88.1000/a")
+        self.request = request
         self.sockets = []
         for i in range(idle + slow):
             s = socket.socket()
@@ -165,8 +165,9 @@ class Floods(harness.NodeTest):
             lines = re.findall(r"limits: .*\(limits\.%s\)" % setting, node.said())
             self.assertTrue(1 <= len(lines) <= elapsed + 1, (setting, len(lines)))
 
-    def serving_node(self):
-        node = self.node(prefix="88.1000")
+    def serving_node(self, **more):
+        node = self.node(prefix="88.1000", **more)
+        node.setting("limits", "http_head", "60s")  # the crowd is to last
         lines = harness.record("88.1000/a", (1, "DESC", "a part")) + "\n"
         lines += harness.record("88.1000/large", (1, "DESC", "x" * 8000)) + "\n"
         harness.run("import", node.dir, self.file(node, "rows.jsonl", lines))
@@ -194,7 +195,15 @@ class Floods(harness.NodeTest):
 
     def test_crowd_of_idle_and_slow_connections_leaves_room_for_others(self):
         node = self.serving_node()
-        crowd = Crowd(node.address, IDLE, SLOW)
+        self.check_crowd(node, Crowd(node.address, IDLE, SLOW))
+
+    def test_crowd_of_idle_and_slow_http_connections_leaves_room_for_others(self):
+        node = self.serving_node(http=True)
+        request = b"GET /healthz HTTP/1.1\r\nHost: node\r\nX-Long: " + b"a" * 4000
+        self.check_crowd(node, Crowd(("127.0.0.1", node.http_port), IDLE, SLOW, request))
+
+    def check_crowd(self, node, crowd):
+        """The node has a crowd; those who ask are answered as if it were not there."""
         self.addCleanup(crowd.close)
         valid = {"udp": self.load(node, "--rate=200"),
                  "tcp kept": self.load(node, "--rate=200", "--tcp", "--sockets=4"),

@@ -75,7 +75,11 @@ static void init_stores_the_nodes_own_record(void **state)
         json_object_get(json_object_get(json_object_get(site, "data"), "value"), "servers"), 0);
     assert_string_equal(json_text(server, "address"), "127.0.0.1");
     json_t *interfaces = json_object_get(server, "interfaces");
-    assert_int_equal(json_array_size(interfaces), 2);
+    static const char *const protocols[] = {"TCP", "UDP", "HTTP", "HTTPS"};
+    assert_int_equal(json_array_size(interfaces), 4);
+    for (size_t i = 0; i < 4; i++) {
+        assert_string_equal(json_text(json_array_get(interfaces, i), "protocol"), protocols[i]);
+    }
     json_t *tcp = json_array_get(interfaces, 0);
     json_t *udp = json_array_get(interfaces, 1);
     assert_string_equal(json_text(tcp, "protocol"), "TCP");
