@@ -44,7 +44,7 @@ static const xmlNode *next_template(const xmlNode *node)
 /* A document is one template, or has some. */
 static const xmlNode *first_template(const xmlNode *root)
 {
-    return xml_is(root, "template") ? root : next_template(root->children);
+    return root == NULL || xml_is(root, "template") ? root : next_template(root->children);
 }
 
 static bool is_name_space(const struct value *value)
