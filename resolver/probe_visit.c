@@ -22,9 +22,11 @@ struct probe_visit {
     struct probe_visit *previous;
     struct arena *arena;
     struct probe_route route;
-    struct probe_route own; /* CANARY_ABOVE: our own service, as our prefix record tells it */
+    struct probe_route
+        own; /* CANARY_ABOVE: ours, as our prefix record tells it; an alias: what it tells */
     struct bytes name;
-    size_t at; /* the target that is checked */
+    bool wants_alias; /* our own node is asked where the servers stand, before all else */
+    size_t at;        /* the target that is checked */
     struct probe_check *check;
     struct dns_waiter dns;
     struct net_timer *later;
@@ -133,14 +135,52 @@ static enum finding visit_on_canary(void *context, const struct client_answer *a
     }
 }
 
+/* What the record tells that holds the sites instead. */
+static enum finding visit_on_alias(void *context, const struct client_answer *answer)
+{
+    struct probe_visit *visit = context;
+    struct body_values values;
+    struct bytes body = arena_copy(visit->arena, answer->body);
+    enum status status = status_of_wire_code(answer->message->header.response_code);
+    if (status == STATUS_HANDLE_NOT_FOUND || status == STATUS_VALUES_NOT_FOUND) {
+        return FINDING_NOT_FOUND;
+    }
+    if (status != STATUS_OK || body.data == NULL ||
+        body_values_decode(body, visit->arena, &values) != STATUS_OK ||
+        probe_route_read(values.values, values.count, visit->arena, &visit->own) != STATUS_OK) {
+        return FINDING_ELSEWHERE;
+    }
+    return visit->own.count > 0 ? FINDING_OK : FINDING_NOT_FOUND;
+}
+
 /* --- the way ---------------------------------------------------------------------------------- */
 
 static void go_on(struct probe_visit *visit);
+
+static struct bytes name_below(struct probe_visit *visit);
+
+/* Our node told the servers, or could not. */
+static void take_alias(struct probe_visit *visit, enum finding finding)
+{
+    visit->wants_alias = false;
+    visit->at = 0;
+    visit->name = name_below(visit);
+    visit->route = visit->own;
+    if (finding != FINDING_OK) {
+        visit->route.count = 0;
+        found(visit, finding == FINDING_NOT_FOUND ? FINDING_NO_SERVER : FINDING_ELSEWHERE, NULL);
+    }
+    go_on(visit);
+}
 
 static void visit_on_checked(void *context, const struct probe_result *result)
 {
     struct probe_visit *visit = context;
     visit->check = NULL;
+    if (visit->wants_alias) {
+        take_alias(visit, result->finding);
+        return;
+    }
     if (result->rtt_us > 0 && (visit->round.rtt_us == 0 || result->rtt_us < visit->round.rtt_us)) {
         visit->round.rtt_us = result->rtt_us;
     }
@@ -188,11 +228,13 @@ static enum status check(struct probe_visit *visit, const struct service_target 
     const struct probe_question question = {
         .target = *target,
         .name = visit->name,
-        .flags = MESSAGE_PUBLIC_ONLY |
+        .flags = MESSAGE_PUBLIC_ONLY | (visit->wants_alias ? MESSAGE_RECURSIVE : 0) |
                  (is_above ? MESSAGE_RECURSIVE | (uint32_t)MESSAGE_AUTHORITATIVE : 0),
-        .skips_site = is_canary,
+        .skips_site = is_canary || visit->wants_alias,
         .timeout_ms = prober->plan->timeout_ms,
-        .judge = is_canary ? visit_on_canary : NULL,
+        .judge = visit->wants_alias ? visit_on_alias
+                 : is_canary        ? visit_on_canary
+                                    : NULL,
         .judge_context = visit,
         .random = prober->options.random,
     };
@@ -255,16 +297,48 @@ static struct bytes join(struct probe_visit *visit, const char *first, const cha
     return bytes_of(room, (size_t)snprintf(room, size, "%s%s", first, second));
 }
 
+static struct bytes name_below(struct probe_visit *visit)
+{
+    return join(visit, visit->entry->name, CANARY_SUFFIX);
+}
+
+/* false: we have no socket over this transport. */
+static bool aim_at_own(struct probe_visit *visit, enum ask_transport transport)
+{
+    const struct probe_plan *plan = visit->prober->plan;
+    if (!plan->has_own[transport]) {
+        return false;
+    }
+    visit->route.count = 1;
+    visit->route.targets[0] = (struct service_target){
+        .address = plan->own[transport],
+        .transport = transport,
+        .version = {MESSAGE_VERSION_MAJOR, MESSAGE_VERSION_MINOR},
+        .serial = MESSAGE_SERIAL_UNKNOWN,
+    };
+    return true;
+}
+
+/* The sites stand in a record of another node: ours resolves it, as for any client here. */
+static void plan_alias(struct probe_visit *visit, struct bytes alias)
+{
+    visit->wants_alias = aim_at_own(visit, ASK_TCP) || aim_at_own(visit, ASK_UDP);
+    visit->name = alias;
+    if (!visit->wants_alias) {
+        found(visit, FINDING_ELSEWHERE, NULL);
+    }
+}
+
 static void plan_prefix(struct probe_visit *visit)
 {
-    visit->name = join(visit, visit->entry->name, CANARY_SUFFIX);
+    visit->name = name_below(visit);
     struct bytes record = join(visit, "0.NA/", visit->entry->name);
     enum status status = read_route(visit, record, &visit->route);
     struct bytes alias = visit->route.alias;
     if (status == STATUS_OK && alias.len > 0) {
         status = read_route(visit, alias, &visit->route);
         if (status == STATUS_NOT_FOUND) {
-            found(visit, FINDING_ELSEWHERE, NULL);
+            plan_alias(visit, alias);
             return;
         }
     }
@@ -286,15 +360,7 @@ static void plan_canary(struct probe_visit *visit)
         (void)read_route(visit, record, &visit->own); /* without it no referral leads to us */
         return;
     }
-    enum ask_transport transport = visit->entry->way == CANARY_UDP ? ASK_UDP : ASK_TCP;
-    if (plan->has_own[transport]) {
-        visit->route.targets[visit->route.count++] = (struct service_target){
-            .address = plan->own[transport],
-            .transport = transport,
-            .version = {MESSAGE_VERSION_MAJOR, MESSAGE_VERSION_MINOR},
-            .serial = MESSAGE_SERIAL_UNKNOWN,
-        };
-    }
+    (void)aim_at_own(visit, visit->entry->way == CANARY_UDP ? ASK_UDP : ASK_TCP);
 }
 
 enum status probe_visit_start(struct prober *prober, struct probe_entry *entry)

@@ -312,6 +312,30 @@ static void node_when_named_is_looked_up(void **state)
     assert_string_equal(track_of(stage, "88.3")->last.where, "udp nowhere.invalid:2650");
 }
 
+static void node_when_told_by_a_handle_is_found_there(void **state)
+{
+    struct stage *stage = *state;
+    uint8_t room[512];
+    struct value site = fixture_value(1, "HS_SITE", "", 0x0e);
+    struct value ours = fixture_value(1, "HS_SERV", "88.1000/serv", 0x0e);
+    struct value other = fixture_value(1, "HS_SERV", "88.7777/serv", 0x0e);
+    site.data = site_record("127.0.0.8", 1, room, sizeof(room));
+    set_prefix(stage, "88.2", PREFIX_DELEGATED);
+    set_prefix(stage, "88.3", PREFIX_DELEGATED);
+    assert_int_equal(snapshot_refresh(stage->scene->store.snapshot), STATUS_OK);
+    fixture_put(&stage->scene->store, BYTES_LITERAL("88.1000/serv"), &site, 1);
+    fixture_put(&stage->scene->store, BYTES_LITERAL("0.NA/88.2"), &ours, 1);
+    fixture_put(&stage->scene->store, BYTES_LITERAL("0.NA/88.3"), &other, 1);
+    snapshot_rest(stage->scene->store.snapshot);
+    adopt_at(stage, SCENE_PORT,
+             "probe:\n  interval: 5m\n  canary: 88.1000/a\n"
+             "listen:\n  addresses: ['127.0.0.1']\n");
+    wait_minutes(stage, 15);
+    assert_int_equal(state_of(stage, "88.2"), PROBE_UP);
+    assert_int_equal(state_of(stage, "88.3"), PROBE_UNKNOWN); /* nobody can be asked about it */
+    assert_int_equal(track_of(stage, "88.3")->last.finding, FINDING_ELSEWHERE);
+}
+
 static void prefix_when_taken_back_is_not_probed_any_more(void **state)
 {
     struct stage *stage = *state;
@@ -523,6 +547,7 @@ int main(void)
         CASE(node_when_it_does_not_serve_the_prefix_is_down),
         CASE(node_when_its_site_record_is_newer_is_degraded),
         CASE(node_when_named_is_looked_up),
+        CASE(node_when_told_by_a_handle_is_found_there),
         CASE(prefix_when_taken_back_is_not_probed_any_more),
         CASE(many_prefixes_are_spread_over_the_interval),
         CASE(mute_nodes_are_asked_a_few_at_a_time),

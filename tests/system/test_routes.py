@@ -146,6 +146,21 @@ class Routes(harness.NodeTest):
         self.assertEqual(self.steps(code=1)[3:], [("above", "udp", "NOT_FOUND"),
                                                  ("above", "tcp", "NOT_FOUND")])
 
+    def test_servers_that_a_record_of_another_node_tells_are_found(self):
+        self.delegate()
+        top = self.above(PREFIX, self.enterprise.address)
+        shown = harness.run_json("record", "show", self.ours.dir, "0.NA/" + PREFIX)
+        site = next(v for v in shown["values"] if v["type"] == "HS_SITE")
+        harness.run("record", "put", top.dir, "-", stdin=(json.dumps(
+            {"handle": "88/serv", "values": [site]}) + "\n").encode())
+        harness.run("prefix", "delegate", self.ours.dir, PREFIX, "--serv", "88/serv")
+        self.start(*PROBES)
+        self.assertEqual(self.steps()[:3], [("own", "tcp", "OK"), ("server", "udp", "OK"),
+                                            ("server", "tcp", "OK")])
+        eventually(self, lambda: self.state() == "up")
+        harness.run("prefix", "delegate", self.ours.dir, PREFIX, "--serv", "88/none")
+        eventually(self, lambda: self.state() == "down")
+
     def test_our_canary_is_asked_for_from_above(self):
         self.delegate()
         self.above("88.608", self.ours.address)
