@@ -126,8 +126,9 @@ static void split(struct builder *builder, struct bytes delimiter)
 {
     struct bytes handle = builder->question->handle;
     struct bytes rest = bytes_from(handle, handle_prefix(handle).len);
-    const uint8_t *at =
-        delimiter.len == 0 ? NULL : memmem(rest.data, rest.len, delimiter.data, delimiter.len);
+    const uint8_t *at = delimiter.len == 0 || rest.data == NULL
+                            ? NULL
+                            : memmem(rest.data, rest.len, delimiter.data, delimiter.len);
     builder->base = handle;
     builder->extension = BYTES_LITERAL("");
     if (at != NULL) {

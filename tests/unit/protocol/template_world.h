@@ -218,3 +218,9 @@ static inline double seconds_of(struct world *w, const char *handle, const char 
 }
 
 #define SOON 2.0 /* with sanitizers */
+
+static inline void copy_text(char *out, size_t size, const char *text)
+{
+    assert_in_range(strlen(text), 0, size - 1);
+    memcpy(out, text, strlen(text) + 1);
+}

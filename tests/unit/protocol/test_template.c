@@ -178,9 +178,8 @@ static void document_when_too_large_deep_or_wide_is_refused(void **state)
     expect_bad(*state, PREFIX "/x", repeated("<n>", "<a/>", 2048, "</n>"), "elements");
     expect_bad(*state, PREFIX "/x", repeated("<n>", "<a>", 33, ""), "is not XML");
     char deep[2048];
-    (void)snprintf(deep, sizeof(deep), "%s", repeated("", "<a>", 33, ""));
-    (void)snprintf(deep + strlen(deep), sizeof(deep) - strlen(deep), "%s",
-                   repeated("", "</a>", 33, ""));
+    copy_text(deep, sizeof(deep), repeated("", "<a>", 33, ""));
+    copy_text(deep + strlen(deep), sizeof(deep) - strlen(deep), repeated("", "</a>", 33, ""));
     expect_bad(*state, PREFIX "/x", deep, "deeper");
 }
 

@@ -136,15 +136,15 @@ static void expression_when_it_is_none_or_too_large_is_refused(void **state)
         (void)snprintf(xml, sizeof(xml), "%s%s%s", open, bad[i], end);
         expect_bad(*state, PREFIX "/x@", at(xml), "bad expression");
     }
-    (void)snprintf(xml, sizeof(xml), "%s", repeated(open, "a", 1025, end));
+    copy_text(xml, sizeof(xml), repeated(open, "a", 1025, end));
     expect_bad(*state, PREFIX "/x@", at(xml), "1024 bytes");
-    (void)snprintf(xml, sizeof(xml), "%s", repeated(open, "(a)", 64, end));
+    copy_text(xml, sizeof(xml), repeated(open, "(a)", 64, end));
     expect_bad(*state, PREFIX "/x@", at(xml), "groups");
     (void)snprintf(xml, sizeof(xml), "%s%s%s", open,
                    "((((((((((a{1,99}){1,99}){1,99}){1,99})))))))", end);
     expect_bad(*state, PREFIX "/x@", at(xml), "bad expression");
-    (void)snprintf(xml, sizeof(xml), "%s",
-                   repeated("", "<if test=\"matches\" expression=\"a\"><notfound/></if>", 65, ""));
+    copy_text(xml, sizeof(xml),
+              repeated("", "<if test=\"matches\" expression=\"a\"><notfound/></if>", 65, ""));
     expect_bad(*state, PREFIX "/x@b", at(xml), "more than 64 expressions");
 }
 

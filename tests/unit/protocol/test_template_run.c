@@ -130,17 +130,17 @@ static void loops_when_they_look_at_too_much_are_given_up(void **state)
     }
     put(w, PREFIX "/many", many, VALUE_COUNT_MAX);
     char inner[16384];
-    (void)snprintf(inner, sizeof(inner), "%s",
-                   repeated("<foreach>", "<if><if><if/></if></if>", 300, "</foreach>"));
+    copy_text(inner, sizeof(inner),
+              repeated("<foreach>", "<if><if><if/></if></if>", 300, "</foreach>"));
     assert_true(seconds_of(w, PREFIX "/many@", at(inner), "takes too long") < SOON);
-    (void)snprintf(inner, sizeof(inner), "%s",
-                   repeated("<foreach><value data=\"", "${u", 4000, "\"/></foreach>"));
+    copy_text(inner, sizeof(inner),
+              repeated("<foreach><value data=\"", "${u", 4000, "\"/></foreach>"));
     assert_true(seconds_of(w, PREFIX "/many@", at(inner), "text") < SOON);
     (void)snprintf(
         inner, sizeof(inner), "%s",
         repeated("", "<def parameter=\"p\"><value type=\"\" data=\"\"/></def>", 150, ""));
-    (void)snprintf(inner + strlen(inner), sizeof(inner) - strlen(inner), "%s",
-                   repeated("<foreach><value data=\"", "${u}", 1500, "\"/></foreach>"));
+    copy_text(inner + strlen(inner), sizeof(inner) - strlen(inner),
+              repeated("<foreach><value data=\"", "${u}", 1500, "\"/></foreach>"));
     assert_true(seconds_of(w, PREFIX "/many@", at(inner), "") < SOON);
     assert_true(seconds_of(w, PREFIX "/many@", at("<foreach><value index=\"1\"/></foreach>"),
                            "takes too long") < SOON);

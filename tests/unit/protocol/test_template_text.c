@@ -32,7 +32,7 @@ static void text_when_it_doubles_and_doubles_is_given_up(void **state)
                                "<def parameter=\"a\"><value type=\"x\" data=\"${a}${a}\"/></def>",
                                60, "<value type=\"A\" data=\"${a}\"/>");
     char inner[8192];
-    (void)snprintf(inner, sizeof(inner), "%s", xml);
+    copy_text(inner, sizeof(inner), xml);
     assert_true(seconds_of(*state, PREFIX "/x@", at(inner), "more text") < SOON);
 }
 
