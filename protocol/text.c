@@ -5,7 +5,6 @@
  */
 #include "protocol/text.h"
 
-#include <stdio.h>
 #include <time.h>
 
 #include "protocol/wire.h"
@@ -179,18 +178,31 @@ static struct tm broken_down(int64_t seconds)
     return tm;
 }
 
-/* "2026-11-21T09:20:54"; strftime does not pad years below 1000. */
-static int put_time(int64_t seconds, char out[TEXT_TIME_LEN])
+static char *put_digits(char *at, int number, int count, char behind)
+{
+    for (int i = count - 1; i >= 0; i--) {
+        at[i] = (char)('0' + number % 10);
+        number /= 10;
+    }
+    at[count] = behind;
+    return at + count + 1;
+}
+
+/* "2026-11-21T09:20:54" and `behind`; every answer has one, so no format is interpreted. */
+static char *put_time(int64_t seconds, char behind, char out[TEXT_TIME_LEN])
 {
     struct tm tm = broken_down(seconds);
-    return snprintf(out, TEXT_TIME_LEN, "%04d-%02d-%02dT%02d:%02d:%02d", tm.tm_year + 1900,
-                    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    char *at = put_digits(out, tm.tm_year + 1900, 4, '-');
+    at = put_digits(at, tm.tm_mon + 1, 2, '-');
+    at = put_digits(at, tm.tm_mday, 2, 'T');
+    at = put_digits(at, tm.tm_hour, 2, ':');
+    at = put_digits(at, tm.tm_min, 2, ':');
+    return put_digits(at, tm.tm_sec, 2, behind);
 }
 
 void text_time_s(int64_t seconds, char out[TEXT_TIME_LEN])
 {
-    size_t len = (size_t)put_time(seconds, out);
-    (void)snprintf(out + len, TEXT_TIME_LEN - len, "Z");
+    *put_time(seconds, 'Z', out) = '\0';
 }
 
 void text_time_ms(int64_t milliseconds, char out[TEXT_TIME_LEN])
@@ -201,8 +213,8 @@ void text_time_ms(int64_t milliseconds, char out[TEXT_TIME_LEN])
         rest += 1000;
         seconds--;
     }
-    size_t len = (size_t)put_time(seconds, out);
-    (void)snprintf(out + len, TEXT_TIME_LEN - len, ".%03dZ", (int)rest);
+    char *at = put_time(seconds, '.', out);
+    *put_digits(at, (int)rest, 3, 'Z') = '\0';
 }
 
 /* A number of exactly `digits` digits. */

@@ -4,9 +4,8 @@
  */
 #include "resolver/http_tag.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
+#define NUMBER_MAX 20
+#define HASH_DIGITS 16
 #define HASH_START 0xcbf29ce484222325u
 #define HASH_STEP 0x100000001b3u
 
@@ -20,14 +19,33 @@ static uint64_t hash_of(struct bytes query, bool is_public_only)
     return hash;
 }
 
+/* The digits of `number` to `room`, at least `least` of them. */
+static char *put_number(char *room, uint64_t number, unsigned base, unsigned least)
+{
+    char digits[NUMBER_MAX];
+    unsigned count = 0;
+    do {
+        digits[count++] = "0123456789abcdef"[number % base];
+        number /= base;
+    } while (number != 0 || count < least);
+    while (count > 0) {
+        *room++ = digits[--count];
+    }
+    return room;
+}
+
 struct bytes http_tag_make(uint64_t version, struct bytes query, bool is_public_only,
                            char room[HTTP_TAG_ROOM])
 {
-    int len = query.len == 0 && is_public_only
-                  ? snprintf(room, HTTP_TAG_ROOM, "\"%" PRIu64 "\"", version)
-                  : snprintf(room, HTTP_TAG_ROOM, "\"%" PRIu64 "-%016" PRIx64 "\"", version,
-                             hash_of(query, is_public_only));
-    return bytes_of(room, (size_t)len);
+    char *at = room;
+    *at++ = '"';
+    at = put_number(at, version, 10, 1);
+    if (query.len > 0 || !is_public_only) {
+        *at++ = '-';
+        at = put_number(at, hash_of(query, is_public_only), 16, HASH_DIGITS);
+    }
+    *at++ = '"';
+    return bytes_of(room, (size_t)(at - room));
 }
 
 /* The next tag of a list, with its quotes; false: there is none, or what follows is no tag. */
@@ -75,8 +93,8 @@ bool http_tag_is_known(const struct http_request *request, struct bytes tag)
 static bool is_of_version(struct bytes tag, uint64_t version)
 {
     char room[HTTP_TAG_ROOM];
-    int len = snprintf(room, sizeof(room), "\"%" PRIu64, version);
-    struct bytes start = bytes_of(room, (size_t)len);
+    struct bytes start = http_tag_make(version, BYTES_NONE, true, room);
+    start.len--; /* what follows tells how it is shown */
     return bytes_start_with(tag, start) &&
            (tag.data[start.len] == '"' || tag.data[start.len] == '-');
 }
