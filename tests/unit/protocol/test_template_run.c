@@ -136,9 +136,8 @@ static void loops_when_they_look_at_too_much_are_given_up(void **state)
     copy_text(inner, sizeof(inner),
               repeated("<foreach><value data=\"", "${u", 4000, "\"/></foreach>"));
     assert_true(seconds_of(w, PREFIX "/many@", at(inner), "text") < SOON);
-    (void)snprintf(
-        inner, sizeof(inner), "%s",
-        repeated("", "<def parameter=\"p\"><value type=\"\" data=\"\"/></def>", 150, ""));
+    copy_text(inner, sizeof(inner),
+              repeated("", "<def parameter=\"p\"><value type=\"\" data=\"\"/></def>", 150, ""));
     copy_text(inner + strlen(inner), sizeof(inner) - strlen(inner),
               repeated("<foreach><value data=\"", "${u}", 1500, "\"/></foreach>"));
     assert_true(seconds_of(w, PREFIX "/many@", at(inner), "") < SOON);
