@@ -415,6 +415,89 @@ static void key_sealed_to_a_record_is_agreed_on(void **state)
     close_client(&client);
 }
 
+/* What a client of this version, which suggests 2.10 as the national one does, is offered when it
+ * names its record. */
+static enum session_algorithm offered_to(struct scene *scene, struct message_version version,
+                                         struct client *client)
+{
+    uint8_t room[256];
+    struct wire_writer w = wire_write(room, sizeof(room));
+    const struct body_session_setup body = {
+        .mode = SESSION_HANDLE_KEY,
+        .timeout_s = 3600,
+        .identity = {.handle = BYTES_LITERAL(SCENE_ADMIN), .index = 300},
+        .exchange_key = {.handle = BYTES_LITERAL(SCENE_ADMIN), .index = 300},
+        .trailing_zeros = 2,
+    };
+    body_session_setup_encode(&w, &body);
+    const struct scene_ask ask = {.version = version,
+                                  .opcode = OPCODE_SESSION_SETUP,
+                                  .request_id = 1,
+                                  .body = wire_wrote(&w)};
+    struct message answer = scene_exchange(scene, client->tcp, scene_packet(&ask));
+    struct body_session_answer told;
+    assert_int_equal(answer.header.response_code, 1);
+    assert_int_equal(body_session_answer_decode(answer.body, &told), STATUS_OK);
+    EVP_PKEY *key = scene_key("adminpriv.pem");
+    assert_int_equal(session_key_unseal(key, told.data, &client->key), STATUS_OK);
+    EVP_PKEY_free(key);
+    client->id = answer.envelope.session_id;
+    return client->key.algorithm;
+}
+
+static void sm4_is_offered_to_national_clients_where_it_is_on(void **state)
+{
+    struct scene *scene = *state;
+    struct client client = {.scene = scene, .tcp = scene_tcp_open(scene)};
+    const struct message_version national = {2, 10};
+    assert_int_equal(offered_to(scene, national, &client), SESSION_AES);
+    scene->settings->auth_session_sm4 = true;
+    assert_int_equal(offered_to(scene, (struct message_version){0}, &client), SESSION_AES);
+    assert_int_equal(offered_to(scene, national, &client), SESSION_SM4);
+    struct scene_ask ask = resolution_of(&client, 1);
+    ask.version = national;
+    ask.flags |= (uint32_t)MESSAGE_ENCRYPT;
+    assert_int_equal(scene_tcp_send(client.tcp, scene_packet(&ask)), scene_packet(&ask).len);
+    fake_world_run(scene->world);
+    struct bytes packet = scene_tcp_next(client.tcp);
+    assert_true(packet.len > MESSAGE_ENVELOPE_LEN);
+    assert_int_equal(packet.data[2] & 0x40, 0x40);
+    uint8_t room[4096];
+    struct message answer;
+    struct wire_writer w = wire_write(room, sizeof(room));
+    wire_put_raw(&w, bytes_of(packet.data, MESSAGE_ENVELOPE_LEN));
+    assert_int_equal(
+        session_cipher_decrypt(&client.key, national, bytes_from(packet, MESSAGE_ENVELOPE_LEN), &w),
+        STATUS_OK);
+    room[2] &= 0xbf;
+    wire_store_u32(room + 16, (uint32_t)(wire_wrote(&w).len - MESSAGE_ENVELOPE_LEN));
+    assert_int_equal(message_decode(wire_wrote(&w), &answer), STATUS_OK);
+    assert_int_equal(answer.header.response_code, 1);
+    close_client(&client);
+}
+
+/* The mode in which a client sends a key is refused: nobody waits for one (§5.12). */
+static void key_that_nobody_waits_for_is_refused(void **state)
+{
+    struct scene *scene = *state;
+    struct client client = open_client(scene, 302);
+    static const uint8_t body[] = {0, 0, 0, 2, 1, 2};
+    struct scene_ask ask = ask_of(&client, 1);
+    ask.opcode = OPCODE_SESSION_EXCHANGE_KEY;
+    ask.body = bytes_of(body, sizeof(body));
+    assert_int_equal(code_of(&client, &ask), 504);
+    ask.key = NULL;
+    ask.request_id++;
+    assert_int_equal(code_of(&client, &ask), 502);
+    ask.session_id = 0;
+    ask.request_id++;
+    assert_int_equal(code_of(&client, &ask), 500);
+    ask.body.len--;
+    ask.request_id++;
+    assert_int_equal(code_of(&client, &ask), 4);
+    close_client(&client);
+}
+
 static void number_a_client_chose_itself_is_no_session(void **state)
 {
     struct scene *scene = *state;
@@ -487,6 +570,8 @@ int main(void)
         CASE(setup_with_a_key_of_ours_is_refused),
         CASE(setup_with_rubbish_for_a_key_is_refused),
         CASE(key_sealed_to_a_record_is_agreed_on),
+        CASE(sm4_is_offered_to_national_clients_where_it_is_on),
+        CASE(key_that_nobody_waits_for_is_refused),
         CASE(number_a_client_chose_itself_is_no_session),
         CASE(setup_is_signed_when_certified),
         CASE(certified_answers_are_bounded_by_the_second),
