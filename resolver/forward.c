@@ -312,11 +312,12 @@ static enum place find_place(struct exchange *x, struct bytes handle, struct loo
     }
 }
 
-/* Who does not know prefix referrals needs not ask for having prefixes resolved (§5.6). */
+/* Who does not know prefix referrals need not ask for having resolved what others keep (§5.6). */
 static bool wants_recursion(const struct exchange *x, struct bytes handle)
 {
+    struct bytes keepers;
     return (x->message.header.flags & MESSAGE_RECURSIVE) != 0 ||
-           (handle_is_prefix_record(handle) && !refer_is_understood(x));
+           refer_prefix(x, handle, &keepers) == STATUS_NOT_RESPONSIBLE;
 }
 
 /* Is it resolved for this caller? OK, NOT_RESPONSIBLE, PENDING. */

@@ -90,7 +90,7 @@ enum status refer_service(const struct exchange *x, struct bytes stored, struct 
     return STATUS_SERVICE_REFERRAL;
 }
 
-bool refer_is_understood(const struct exchange *x)
+static bool is_understood(const struct exchange *x)
 {
     return message_version_compare(x->answer_envelope.version, REFERRALS_SINCE) >= 0;
 }
@@ -127,7 +127,7 @@ enum status refer_prefix(const struct exchange *x, struct bytes handle, struct b
     if (status != STATUS_OK) {
         return status;
     }
-    if (!refer_is_understood(x)) {
+    if (!is_understood(x)) {
         return STATUS_NOT_RESPONSIBLE;
     }
     *out_values = values;

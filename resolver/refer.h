@@ -19,9 +19,6 @@ enum status refer_service(const struct exchange *x, struct bytes stored, struct 
 /* Says the caller that he follows none? */
 bool refer_is_unwanted(const struct exchange *x);
 
-/* Does the caller know what a prefix referral is (§3.2)? */
-bool refer_is_understood(const struct exchange *x);
-
 /* Who keeps the record `handle`, 0.NA/..., which is not here: the nearest prefix record above it
  * that is here decides. OK: `out_values` are those that tell who, in the arena; HANDLE_NOT_FOUND:
  * it would be kept here, too; CORRUPT. */

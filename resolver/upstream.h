@@ -45,7 +45,7 @@ struct upstream_question {
     uint8_t recursion_count;
     struct bytes body;                    /* copied */
     const struct service_target *targets; /* in order, without host names; copied,
-                                           * but for their keys */
+                                           * but for their keys and paths */
     size_t target_count;
     int64_t time_ms; /* for everything */
     struct upstream_limits limits;

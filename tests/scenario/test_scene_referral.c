@@ -66,6 +66,15 @@ static void derived_prefix_is_resolved_for_whom_does_not_know_such_referrals(voi
     assert_int_equal(upstream_questions_of(up, TOP), 0);
 }
 
+static void other_prefixes_are_resolved_for_nobody_who_does_not_ask_for_it(void **state)
+{
+    struct upstream_scene *up = *state;
+    assert_int_equal(ask_as(up, "0.NA/88.9", OLD, 0, NULL), 301);
+    assert_int_equal(ask_as(up, "88.9/x", OLD, 0, NULL), 301);
+    assert_int_equal(ask_as(up, "0.NA/88.2.7", OLD, MESSAGE_DO_NOT_REFER, NULL), 100);
+    assert_int_equal(upstream_questions_of(up, TOP) + upstream_questions_of(up, FIRST), 0);
+}
+
 static void derived_prefix_is_not_resolved_for_strangers(void **state)
 {
     struct upstream_scene *up = *state;
@@ -111,6 +120,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(derived_prefix_is_referred_to_its_keeper),
         CASE(derived_prefix_is_resolved_for_whom_does_not_know_such_referrals),
+        CASE(other_prefixes_are_resolved_for_nobody_who_does_not_ask_for_it),
         CASE(derived_prefix_is_not_resolved_for_strangers),
         CASE(name_of_a_derived_prefix_is_found_where_its_keeper_says),
         CASE(name_of_a_derived_prefix_is_referred_to_the_record_of_its_prefix),
