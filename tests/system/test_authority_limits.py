@@ -33,6 +33,41 @@ class Derived(adm.SecretKey):
                 wire.text(mac))
 
 
+class Coded(adm.SecretKey):
+    """An answer in one form of protocol.md §7.5, by its code."""
+
+    FORMS = {
+        0x01: lambda k, m: hashlib.md5(k + m + k).digest(),
+        0x02: lambda k, m: hashlib.sha1(k + m + k).digest(),
+        0x03: lambda k, m: hashlib.sha256(k + m + k).digest(),
+        0x12: lambda k, m: hmac.new(k, m, "sha1").digest(),
+        0x13: lambda k, m: hmac.new(k, m, "sha256").digest(),
+    }
+
+    def __init__(self, code, secret=SECRET):
+        super().__init__("302:" + OWNER, secret)
+        self.code = code
+
+    def sign(self, nonce, digest, version):
+        return bytes([self.code]) + self.FORMS[self.code](self.secret, nonce + digest)
+
+
+class Forms(base.Administered):
+    def test_every_form_of_a_secret_answer_proves_who_asks(self):
+        node = self.administered()
+        client = self.client(node)
+        value = adm.value(1, "URL", "x")
+        for code in Coded.FORMS:
+            with self.subTest("%02x" % code):
+                name, wrong = "%s/f%02x" % (PREFIX, code), Coded(code, "a guess")
+                self.assertEqual(client.create(name, value, key=wrong).code, 403)
+                expected = 403 if code == 0x01 else 1
+                self.assertEqual(client.create(name, value, key=Coded(code)).code, expected)
+        node.setting("auth", "md5_answers", "yes")
+        harness.run("node", "reload", node.dir)
+        self.assertEqual(client.create(PREFIX + "/f01", value, key=Coded(0x01)).code, 1)
+
+
 class Costs(base.Administered):
     def test_answer_that_costs_too_much_is_refused_without_computing(self):
         node = self.administered()
