@@ -3,9 +3,9 @@
  * Keys that live on other nodes: asked for at the one server the settings name, which resolves for
  * us (auth.key_server), or as other names are (elsewhere.h); protocol.md §7.4.
  *
- * A public key is resolved and kept for a while. A secret key never leaves its node: that server, or
- * without one the server its prefix record names, is asked to judge the answer (operation 201), and
- * believed by its signature alone. The key server's key stands in keys/key_server.pem, that of
+ * A public key is resolved and kept for a while. A secret key never leaves its node: that server,
+ * or without one the server its prefix record names, is asked to judge the answer (operation 201),
+ * and believed by its signature alone. The key server's key stands in keys/key_server.pem, that of
  * others in their site record. Worker's thread.
  */
 #pragma once

@@ -317,6 +317,28 @@ class Passing(Remote):
         self.there.start()
 
 
+class Stopping(Remote):
+    def test_node_that_stops_while_it_asks_leaves_nothing_behind(self):
+        mute = test_upstream.Counting("127.0.89.9")
+        self.addCleanup(mute.socket.close)
+        put(self.nodes.above, "0.NA/88.702", [base.hex_value(1, "HS_SITE", mute.site())])
+        name = self.thing("200:88.702/mute", "200:88.702/mute2")
+        self.here.stop()
+        self.here.setting("node", "drain_timeout", "1s")
+        self.here.start()
+        c = self.client(MEMBER)
+        challenge = c.begin(adm.MODIFY, adm.values_body(name, [adm.value(1, "URL", "y")]))
+        c.send(c.answer_packet(challenge))
+        deadline = time.monotonic() + 10
+        while test_upstream.metric(self.here, "elsewhere_asked") < 2:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        self.assertEqual(self.here.stop(), 0)
+        self.here.start()
+        _, values = self.here.resolve_tcp(name).resolution()
+        self.assertEqual(values[0].data, b"x")
+
+
 class Strangers(Remote):
     SETTINGS = {"limits__trusted_networks": "[]", "limits__elsewhere": "3"}
 
