@@ -174,6 +174,17 @@ static enum status send_resolution(struct http_call *call, const struct rest_ask
     return send_answer(call, asked, answer, tag);
 }
 
+/* What an exchange would have counted. */
+static void count_straight(const struct http_call *call, uint32_t code)
+{
+    struct metrics_slot *metrics = call->scope->metrics;
+    unsigned transport = call->request.is_tls ? EXCHANGE_HTTPS : EXCHANGE_HTTP;
+    metrics_add(metrics, METRIC_requests, transport, 1);
+    metrics_add(metrics, METRIC_operations, metrics_opcode_label(OPCODE_RESOLUTION), 1);
+    metrics_add(metrics, METRIC_answers, metrics_code_label(code), 1);
+    metrics_add(metrics, METRIC_straight_answers, 0, 1);
+}
+
 /* Public, all of it, and ours: what op_resolve answers straight, too. */
 static bool answer_straight(struct http_call *call, const struct rest_asked *asked,
                             struct lookup *found, struct rest_reply *out_answer)
@@ -230,6 +241,7 @@ static enum status resolve(struct http_call *call)
                                 BYTES_LITERAL("index: not a number"), asked.handle);
     }
     if (answer_straight(call, &asked, &found, &answer)) {
+        count_straight(call, answer.code);
         return send_resolution(call, &asked, &answer, found.record.version);
     }
     struct bytes packet = rest_question_resolve(

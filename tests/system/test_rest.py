@@ -225,6 +225,21 @@ class Reading(RestTest):
         self.assertEqual(client.get(API + "88.1000%2FP-2").json()["handle"], PREFIX + "/P-2")
         self.assertEqual(client.get(API + PREFIX.lower() + "/p-2").json()["handle"], PREFIX + "/p-2")
 
+    def test_both_ways_are_counted_alike(self):
+        node = self.served_records()
+        client = self.rest(node, tls=False)
+
+        def counted():
+            figures = harness.run_json("stats", node.dir)["requests"]
+            return (figures["requests"]["http"], figures["operations"].get("RESOLUTION", 0),
+                    sum(figures["answers"].values()))
+
+        before = counted()
+        for handle in ("/P-1", "/P-2"):
+            client.get(API + PREFIX + handle)
+            client.get(API + PREFIX + handle + "?type=NOPE")
+        self.assertEqual([b - a for a, b in zip(before, counted())], [4, 4, 4])
+
     def test_other_origins_may_ask(self):
         client = self.rest(self.served_records(), tls=False)
         client.seen = None
