@@ -14,6 +14,7 @@
 
 #define FILE_MAX_BYTES (256u << 20)
 #define PATH_ROOM 4096
+#define POINTER sizeof(void *)
 
 struct probe_table {
     pthread_mutex_t lock; /* what follows, but for due, visit and seen of entries */
@@ -120,7 +121,7 @@ static bool make_room(struct probe_table *table)
     if (table->count < table->room) {
         return true;
     }
-    struct probe_entry **grown = realloc(table->entries, room * sizeof(*grown));
+    struct probe_entry **grown = realloc(table->entries, room * POINTER);
     if (grown == NULL) {
         return false;
     }
@@ -141,8 +142,7 @@ struct probe_entry *probe_table_prefix(struct probe_table *table, struct bytes p
     struct probe_entry *entry = entry_new(prefix);
     (void)pthread_mutex_lock(&table->lock);
     if (entry != NULL && make_room(table)) {
-        memmove(table->entries + at + 1, table->entries + at,
-                (table->count - at) * sizeof(*table->entries));
+        memmove(table->entries + at + 1, table->entries + at, (table->count - at) * POINTER);
         table->entries[at] = entry;
         table->count++;
         count(table, entry, 1);
@@ -175,8 +175,7 @@ void probe_table_remove(struct probe_table *table, size_t index)
     (void)pthread_mutex_lock(&table->lock);
     count(table, entry, -1);
     table->count--;
-    memmove(table->entries + index, table->entries + index + 1,
-            (table->count - index) * sizeof(*table->entries));
+    memmove(table->entries + index, table->entries + index + 1, (table->count - index) * POINTER);
     (void)pthread_mutex_unlock(&table->lock);
     entry_free(entry);
 }

@@ -22,8 +22,7 @@ struct probe_visit {
     struct probe_visit *previous;
     struct arena *arena;
     struct probe_route route;
-    struct probe_route
-        own; /* CANARY_ABOVE: ours, as our prefix record tells it; an alias: what it tells */
+    struct probe_route own; /* CANARY_ABOVE: our service; an alias: what it tells */
     struct bytes name;
     bool wants_alias; /* our own node is asked where the servers stand, before all else */
     size_t at;        /* the target that is checked */
