@@ -377,9 +377,11 @@ static enum status judge(struct exchange *x, struct trust *trust, struct bytes h
     return send(x, walk);
 }
 
-static enum status find(struct exchange *x, struct bytes handle, struct bytes stored,
+static enum status find(struct exchange *x, struct bytes name, struct bytes stored,
                         struct finding *out_finding)
 {
+    uint8_t room[HANDLE_EXPANDED_MAX];
+    struct bytes handle;
     struct trust *trust = trust_of(x->scope->services->worker);
     struct bytes values = BYTES_NONE;
     bool has_signature = false;
@@ -387,7 +389,7 @@ static enum status find(struct exchange *x, struct bytes handle, struct bytes st
     if (wait_is_out(x, WAIT_TRUST)) {
         return STATUS_PENDING;
     }
-    if (trust == NULL ||
+    if (trust == NULL || handle_expand(name, room, &handle) != STATUS_OK ||
         take_public(x->scope->arena, stored, &values, &has_signature) != STATUS_OK ||
         !has_signature) {
         return STATUS_OK;
@@ -417,14 +419,14 @@ static bool is_covered(struct bytes stored, const struct finding *finding, const
     return wire_ok(&r) && covered > 0;
 }
 
-enum status trust_mark(struct exchange *x, struct bytes handle, struct bytes stored,
+enum status trust_mark(struct exchange *x, struct bytes name, struct bytes stored,
                        const uint8_t *standing, uint8_t least)
 {
     struct finding finding;
     if (!trust_is_asked(x)) {
         return STATUS_OK;
     }
-    enum status status = find(x, handle, stored, &finding);
+    enum status status = find(x, name, stored, &finding);
     if (status != STATUS_OK) {
         return status;
     }

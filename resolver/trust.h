@@ -17,10 +17,10 @@ struct trust;
 /* Does this exchange ask for it, and are there roots? */
 bool trust_is_asked(const struct exchange *x);
 
-/* Before an answer with values of `handle`, stored so, is opened: sets its flag (1) when every
+/* Before an answer with the values of `name`, stored so, is opened: sets its flag (1) when every
  * value that leaves is covered, but for the signatures. They leave where `standing` is `least` at
  * the least. OK, also when it was not asked for; PENDING: the handler is run again. */
-enum status trust_mark(struct exchange *x, struct bytes handle, struct bytes stored,
+enum status trust_mark(struct exchange *x, struct bytes name, struct bytes stored,
                        const uint8_t *standing, uint8_t least);
 
 /* The worker's, made by its first question; NULL is allowed. */

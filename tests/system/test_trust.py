@@ -109,7 +109,8 @@ class TrustTest(harness.NodeTest):
         cls.values = [text_value(1, "URL", "https://example.cn/p"), text_value(2, "DESC", "零件")]
         for name in ("li", "wang"):
             put(cls.node, scene.sign("88.608/of-" + name, name, "300:88.608/" + name, *cls.values))
-        put(cls.top, scene.sign("88/part", "ca", CA, *cls.values))
+        for handle in ("88/part", "0.NA/88.700"):
+            put(cls.top, scene.sign(handle, "ca", CA, *cls.values))
         cls.top.start()
         cls.node.start()
 
@@ -127,6 +128,8 @@ class TrustTest(harness.NodeTest):
     def test_answers_of_other_nodes_are_flagged_too(self):
         self.assertTrue(is_trusted(ask(self.node, "88/part")))
         self.assertFalse(is_trusted(ask(self.node, "88/part", flags=0)))
+        for name in ("0.NA/88.700", "88.700"):
+            self.assertTrue(is_trusted(ask(self.node, name)))
 
     def test_the_national_client_asks_and_is_told(self):
         answer = ask(self.node, "88.608/of-wang", version=(2, 3))
