@@ -112,6 +112,9 @@ static enum status exchange(struct resolve *resolve)
     if (question->tries_tls) {
         status = ask_all(resolve, ASK_TLS, left_ms);
     }
+    if (question->tries_http) {
+        status = ask_all(resolve, question->uses_tls ? ASK_HTTPS : ASK_HTTP, left_ms);
+    }
     return status;
 }
 
@@ -334,7 +337,7 @@ int command_resolve(struct command_call *call)
     bool verifies = command_has(call, "--verify") || command_has(call, "--trust-root");
     exit_code = verifies ? resolve_verify_open(call, &verify) : EXIT_OK;
     resolve.verify = verifies ? &verify : NULL;
-    if (exit_code == EXIT_OK && question.tries_tls) {
+    if (exit_code == EXIT_OK && question.uses_tls) {
         exit_code = open_tls(&resolve);
     }
     if (exit_code != EXIT_OK) {

@@ -15,6 +15,8 @@
 
 #define LIST_MAX 256 /* filters of one question */
 #define TIMEOUT_DEFAULT_MS 5000
+#define HTTP_PORT "8000" /* what listen.http_port and listen.https_port are by default */
+#define HTTPS_PORT "8443"
 
 /* --- lists ------------------------------------------------------------------------------------ */
 
@@ -167,17 +169,33 @@ static int read_arguments(struct command_call *call, struct resolve_question *qu
     return EXIT_OK;
 }
 
+/* Where nodes listen that were set up as `guantong init` proposes. */
+static void choose_port(struct resolve_question *question)
+{
+    if (question->server.has_port) {
+        return;
+    }
+    if (question->tries_http) {
+        question->server.port = question->uses_tls ? HTTPS_PORT : HTTP_PORT;
+    } else if (question->tries_tls) {
+        question->server.port = SERVER_NAME_TLS_PORT;
+    }
+}
+
 int resolve_question_read(struct command_call *call, struct resolve_question *out_question)
 {
     bool is_udp = command_has(call, "--udp");
     bool is_tcp = command_has(call, "--tcp");
     bool is_tls = command_has(call, "--tls") || command_has(call, "--server-key");
+    bool is_http = command_has(call, "--http");
     struct resolve_question question = {
         .is_site_info = command_has(call, "--site-info"),
         .server = {"127.0.0.1", SERVER_NAME_PORT, false},
-        .tries_udp = !is_tls && (is_udp || !is_tcp),
-        .tries_tcp = !is_tls && (is_tcp || !is_udp),
-        .tries_tls = is_tls,
+        .tries_udp = !is_tls && !is_http && (is_udp || !is_tcp),
+        .tries_tcp = !is_tls && !is_http && (is_tcp || !is_udp),
+        .tries_tls = is_tls && !is_http,
+        .tries_http = is_http,
+        .uses_tls = is_tls,
         .server_key = command_option(call, "--server-key"),
         .timeout_ms = TIMEOUT_DEFAULT_MS,
         .version = {2, 3}, /* what clients send to a server they do not know, protocol.md §3.2 */
@@ -199,12 +217,12 @@ int resolve_question_read(struct command_call *call, struct resolve_question *ou
     if (!read_lists(call, &question, &wrong)) {
         return say_problem(call, PROBLEM_BAD_OPTION, wrong);
     }
-    if (is_tls && (is_udp || is_tcp)) {
-        return say_problem(call, PROBLEM_BAD_OPTION, "--tls: without --udp and --tcp");
+    if ((is_tls || is_http) && (is_udp || is_tcp)) {
+        return say_problem(call, PROBLEM_BAD_OPTION,
+                           is_http ? "--http: without --udp and --tcp"
+                                   : "--tls: without --udp and --tcp");
     }
-    if (is_tls && !question.server.has_port) {
-        question.server.port = SERVER_NAME_TLS_PORT;
-    }
+    choose_port(&question);
     read_flags(call, &question);
     *out_question = question;
     return EXIT_OK;

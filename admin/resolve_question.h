@@ -12,7 +12,8 @@ struct resolve_question {
     struct bytes name; /* "hdl:" taken off; "/" for --site-info without a name */
     bool is_site_info;
     struct server_name server;
-    bool tries_udp, tries_tcp, tries_tls;
+    bool tries_udp, tries_tcp, tries_tls, tries_http;
+    bool uses_tls;          /* TLS, and HTTP over it */
     const char *server_key; /* file of the one key TLS trusts; NULL: any */
     int64_t timeout_ms;
     uint32_t flags;

@@ -38,6 +38,7 @@ struct turn_of_page {
     struct looking *looking;
     struct page_asked asked;
     struct scanned scanned;
+    bool is_stale; /* the answer said so */
 };
 
 static void free_looking(void *state)
@@ -119,7 +120,7 @@ static enum status send_problem(const struct turn_of_page *turn, enum status pro
         model.handle = turn->scanned.readings[0].name;
     }
     bool is_here = page_facts_fill(turn->call, &model);
-    if (!is_here && (problem == STATUS_ERROR || problem == STATUS_TIMED_OUT)) {
+    if (!is_here && (problem == STATUS_ERROR || problem == STATUS_SERVER_BUSY)) {
         model.problem = STATUS_UNREACHABLE;
     }
     if (better != NULL) {
@@ -207,6 +208,7 @@ static enum status send_record(const struct turn_of_page *turn, const struct bod
     model.values = record->values;
     model.value_count = record->count;
     value_list_sort(model.values, model.value_count);
+    model.source = turn->is_stale ? PAGE_STALE : PAGE_OWN;
     (void)page_facts_fill(turn->call, &model);
     struct bytes text = code_text(turn, model.handle, &model.qr_is_bare);
     if (qr_make(arena, text, &qr) == STATUS_OK) {
@@ -400,9 +402,9 @@ static enum status go_on(const struct turn_of_page *turn, enum status outcome,
                         NULL);
 }
 
-/* What the answer says; `out_record` on OK. */
+/* What the answer says; `out_record` on OK. Another outcome has no age. */
 static enum status read_answer(struct arena *arena, const struct http_answer *answer,
-                               struct body_values *out_record)
+                               struct body_values *out_record, bool *out_is_stale)
 {
     struct message message;
     struct bytes body = BYTES_NONE;
@@ -415,6 +417,7 @@ static enum status read_answer(struct arena *arena, const struct http_answer *an
         body_take_digest(&message, &body, &digest, &has_digest) != STATUS_OK) {
         return STATUS_PROTOCOL_ERROR;
     }
+    *out_is_stale = (message.header.flags & MESSAGE_STALE) != 0;
     enum status status = status_of_wire_code(message.header.response_code);
     return status == STATUS_OK ? body_values_decode(body, arena, out_record) : status;
 }
@@ -454,7 +457,8 @@ static enum status on_answered(struct http_call *call, const struct http_answer 
     if (!answer->is_last || !read_turn(call, &turn)) {
         return answer->is_last ? STATUS_OK : STATUS_PENDING;
     }
-    return go_on(&turn, read_answer(call->scope->arena, answer, &record), &record);
+    enum status outcome = read_answer(call->scope->arena, answer, &record, &turn.is_stale);
+    return go_on(&turn, outcome, &record);
 }
 
 /* What was typed gets an address of its own: what may be taken off is, guesses are not made. */

@@ -8,8 +8,6 @@
 #include "resolver/lookup.h"
 #include "resolver/worker.h"
 
-#define STALE_TTL_S 30
-
 /* The rows of the prefix itself and, without one, of the nearest above it. */
 static void fill_owner(struct snapshot *snapshot, struct arena *arena, struct page_owner *owner)
 {
@@ -29,18 +27,6 @@ static void fill_owner(struct snapshot *snapshot, struct arena *arena, struct pa
     }
 }
 
-/* A copy that is over its time may be there although the answer is fresh: it is being replaced.
- * Values of a stale answer are said to be good for half a minute at most (RFC 8767). */
-static bool is_short(const struct page_model *model)
-{
-    for (size_t i = 0; i < model->value_count; i++) {
-        if (model->values[i].ttl_type == VALUE_TTL_RELATIVE && model->values[i].ttl > STALE_TTL_S) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static void fill_age(struct http_call *call, struct bytes handle, struct page_model *model)
 {
     const struct body_resolution asked = {.handle = handle};
@@ -52,11 +38,11 @@ static void fill_age(struct http_call *call, struct bytes handle, struct page_mo
     struct cache_entry entry;
     int64_t now_ms = call->scope->now_ms;
     enum cache_state state = cache_peek(call->worker->cache, &question, now_ms, &entry);
-    model->source = PAGE_FORWARDED;
-    if (state == CACHE_STALE && is_short(model)) {
-        model->source = PAGE_STALE;
+    bool is_stale = model->source == PAGE_STALE; /* a copy over its time may be being replaced */
+    model->source = is_stale ? PAGE_STALE : PAGE_FORWARDED;
+    if (is_stale && state != CACHE_NONE) {
         model->fetched_ms = entry.fetched_ms;
-    } else if (state == CACHE_FRESH && entry.fetched_ms + 1000 < now_ms) {
+    } else if (!is_stale && state == CACHE_FRESH && entry.fetched_ms + 1000 < now_ms) {
         model->source = PAGE_CACHED;
         model->fetched_ms = entry.fetched_ms;
     }

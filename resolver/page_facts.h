@@ -10,5 +10,6 @@
 #include "resolver/page_html.h"
 
 /* Fills owner, source, fetched_ms, created_ms, changed_ms and version for `model->handle` (when it
- * is empty: nothing). true: the name's home is here. */
+ * is empty: nothing). A source that is PAGE_STALE before stays so: the answer said it. true: the
+ * name's home is here. */
 bool page_facts_fill(struct http_call *call, struct page_model *model);

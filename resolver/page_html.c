@@ -344,7 +344,7 @@ static void put_time_note(struct page_out *page, const struct page_model *model)
 
 static void put_notes(struct page_out *page, const struct page_model *model)
 {
-    if (model->source == PAGE_STALE || model->source == PAGE_CACHED) {
+    if (model->fetched_ms > 0) {
         put_time_note(page, model);
     }
     if (model->changes != 0) {

@@ -42,7 +42,7 @@ struct page_model {
     struct value *values;
     size_t value_count;
     enum page_source source;
-    int64_t fetched_ms; /* PAGE_CACHED, PAGE_STALE */
+    int64_t fetched_ms; /* PAGE_CACHED, PAGE_STALE; 0: not known */
     int64_t created_ms; /* 0: not known here */
     int64_t changed_ms;
     uint64_t version;

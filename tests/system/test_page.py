@@ -3,9 +3,11 @@
 the redirection of a reference proxy as captured."""
 
 import http.client
+import json
 import os
 import re
 import subprocess
+import time
 import unittest
 import urllib.parse
 
@@ -42,7 +44,8 @@ class PageTest(NodeTest):
         node = cls.holder.node(init=("--description", "鄂州市二级节点"))
         cls.http_port = free_port()
         node.setting("listen", "http_port", cls.http_port)
-        node.setting("listen", "https_port", 0)
+        cls.https_port = free_port()
+        node.setting("listen", "https_port", cls.https_port)
         path = cls.holder.file(node, "records.jsonl", "\n".join(RECORDS) + "\n")
         run("import", node.dir, path, "--no-progress")
         cls.running = node.start()
@@ -321,6 +324,80 @@ class RedirectionTest(PageTest):
 
     def test_redirect_when_it_leads_to_no_web_address_then_the_page(self):
         self.assertEqual(self.leads("/88.1000/nowhere?redirect")[:2], (200, None))
+
+
+class CommandTest(PageTest):
+    """The command line's part: asking over HTTP, and labels to print."""
+
+    def test_resolve_when_over_http_or_https_then_the_same_values(self):
+        asked = ("resolve", "88.1000/PART-1", "--json")
+        direct = json.loads(run(*asked, "@127.0.0.1:%d" % self.running.port, "--tcp").stdout)
+        for port, words, transport in ((self.http_port, ("--http",), "http"),
+                                       (self.https_port, ("--http", "--tls"), "https")):
+            answer = json.loads(run(*asked, "@127.0.0.1:%d" % port, *words).stdout)
+            self.assertEqual(answer["values"], direct["values"])
+            self.assertEqual(answer["exchange"]["transport"], transport)
+        run(*asked, "@127.0.0.1:%d" % self.http_port, "--http", "--udp", code=2)
+
+    def test_labels_when_printed_by_a_browser_then_all_are_read_back(self):
+        names = ["88.1000/标签 %d" % i for i in range(12)]
+        lines = "handle,title\n" + "".join('"%s",轴承\n' % n for n in names)
+        csv = self.file(self.running, "labels.csv", lines)
+        out = os.path.join(self.running.holder.name, "labels.html")
+        run("qr", "--sheet", csv, "--url", self.base, "--label", "60x80", "--output", out)
+        browser = self.browser(900, 1300)
+        browser.open("file://" + out)
+        path = os.path.join(self.running.holder.name, "labels.png")
+        browser.screenshot(path, whole=True)
+        done = subprocess.run(["zbarimg", "-q", "--raw", path], capture_output=True, timeout=60)
+        self.assertEqual(sorted(done.stdout.decode().split()),
+                         sorted(self.base + "/" + urllib.parse.quote(n) for n in names))
+
+
+class ForeignTest(NodeTest):
+    """Names of another node: told so, from the cache, and marked when they are out of date."""
+
+    def test_foreign_when_the_other_node_goes_then_marked(self):
+        above = self.node(prefix="88", listen=("127.0.88.31",))
+        node = self.node(prefix="88.608", listen=("127.0.88.32",))
+        port = free_port()
+        for key, value in (("http_port", port), ("https_port", 0)):
+            node.setting("listen", key, value)
+            above.setting("listen", key, 0)
+        node.setting("upstream", "servers", "['%s:%d']" % above.address)
+        node.setting("upstream", "time", "500ms")
+        node.setting("upstream", "hold_max", "1s")
+        node.setting("cache", "size", "32M")
+        lines = json.dumps({"handle": "88/part", "values": [
+            {"index": 1, "type": "URL", "data": "https://example.cn/", "ttl": 3}]}) + "\n"
+        run("record", "put", above.dir, "-", stdin=lines.encode())
+        above.start()
+        node.start()
+
+        def page(name, status=200):
+            connection = http.client.HTTPConnection("127.0.88.32", port, timeout=30)
+            connection.request("GET", "/" + name, headers={"Accept-Language": "en"})
+            answer = connection.getresponse()
+            self.assertEqual(answer.status, status)
+            text = answer.read().decode()
+            connection.close()
+            return text
+
+        first = page("88/part")
+        self.assertIn("From another node", first)
+        self.assertIn("Not verified here: another node is responsible.", first)
+        self.assertNotIn("Out of date", first)
+        deadline = time.monotonic() + 20
+        while "From the cache" not in page("88/part"):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.3)
+        above.stop()
+        time.sleep(3.2)
+        stale = page("88/part")
+        self.assertIn("Out of date", stale)
+        self.assertIn("does not answer now", stale)
+        self.assertIn("https://example.cn/", stale)
+        self.assertIn("The responsible node does not answer", page("88/other", status=504))
 
 
 if __name__ == "__main__":
