@@ -320,6 +320,25 @@ static bool wants_recursion(const struct exchange *x, struct bytes handle)
            refer_prefix(x, handle, &keepers) == STATUS_NOT_RESPONSIBLE;
 }
 
+#define STRANGER_SECONDS 5 /* what they may ask in so many seconds they may ask at once */
+
+/* People who scan a code have no other node to ask: over HTTP strangers have some names resolved.
+ */
+static bool has_budget(const struct exchange *x)
+{
+    int64_t rate = x->scope->generation->settings->upstream_http_strangers;
+    struct tries *tries = x->scope->services->tries;
+    bool is_http = x->transport == EXCHANGE_HTTP || x->transport == EXCHANGE_HTTPS;
+    uint8_t source[SOURCE_LEN];
+    if (!is_http || tries == NULL) {
+        return false;
+    }
+    sources_key(&x->peer, source);
+    /* A minute of the table's is so many seconds of ours. */
+    return tries_take(tries, TRIES_HTTP_FORWARD, bytes_of(source, sizeof(source)),
+                      rate * STRANGER_SECONDS, x->scope->now_ms * (60 / STRANGER_SECONDS));
+}
+
 /* Is it resolved for this caller? OK, NOT_RESPONSIBLE, PENDING. */
 static enum status judge_caller(struct exchange *x, struct bytes handle)
 {
@@ -333,7 +352,7 @@ static enum status judge_caller(struct exchange *x, struct bytes handle)
     }
     if (x->transport == EXCHANGE_UDP || !generation->settings->upstream_allow_authenticated ||
         exchange_identity(x) == NULL) {
-        return STATUS_NOT_RESPONSIBLE;
+        return has_budget(x) ? STATUS_OK : STATUS_NOT_RESPONSIBLE;
     }
     enum status status = exchange_authenticate(x);
     return status == STATUS_OK || status == STATUS_PENDING ? status : STATUS_NOT_RESPONSIBLE;

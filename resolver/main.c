@@ -477,38 +477,6 @@ static void tell_given(struct daemon *daemon)
     activation_close(&daemon->given);
 }
 
-static void add_port(char *text, size_t size, const char *name, uint16_t port)
-{
-    size_t len = strlen(text);
-    if (port != 0) {
-        (void)snprintf(text + len, size - len, " %s port %u,", name, (unsigned)port);
-    }
-}
-
-static void tell_listening(const struct daemon *daemon)
-{
-    const struct settings *settings = daemon->settings;
-    char addresses[256] = "";
-    size_t used = 0;
-    for (size_t i = 0; i < settings->listen_addresses.count; i++) {
-        int len = snprintf(addresses + used, sizeof(addresses) - used, "%s%s", i == 0 ? "" : ", ",
-                           settings->listen_addresses.items[i]);
-        if (len < 0 || (size_t)len >= sizeof(addresses) - used) {
-            break;
-        }
-        used += (size_t)len;
-    }
-    char others[96] = "";
-    add_port(others, sizeof(others), "TLS", node_tls_port(daemon->node));
-    add_port(others, sizeof(others), "HTTP", node_http_port(daemon->node));
-    add_port(others, sizeof(others), "HTTPS", node_https_port(daemon->node));
-    log_write(daemon->log, LOG_LEVEL_NOTICE, "node",
-              "ready: %s port %u,%s%s%s %zu workers (guantongd %s)", addresses,
-              (unsigned)node_port(daemon->node), settings->listen_udp ? " UDP" : "",
-              settings->listen_tcp ? " TCP," : ",", others, node_worker_count(daemon->node),
-              GUANTONG_VERSION);
-}
-
 static void tell_failure(const struct daemon *daemon, const char *text)
 {
     if (daemon->log != NULL) {
@@ -541,7 +509,7 @@ static int serve(struct daemon *daemon)
         if (daemon->given.count > 0) {
             tell_given(daemon);
         } else {
-            tell_listening(daemon);
+            node_tell_ports(daemon->node);
         }
         notify_send(daemon->notify_path, "READY=1");
         warm_up(daemon);

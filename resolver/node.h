@@ -50,6 +50,9 @@ enum status node_reload(struct node *node, const struct settings *settings, stru
 void node_drain(struct node *node, int64_t timeout_ms);
 void node_free(struct node *node);
 
+/* Says in the log where it listens. */
+void node_tell_ports(const struct node *node);
+
 uint16_t node_port(const struct node *node);
 uint16_t node_tls_port(const struct node *node); /* 0: TLS is not served */
 uint16_t node_http_port(const struct node *node);

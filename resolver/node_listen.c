@@ -4,6 +4,8 @@
  *
  * Called once, by the starting thread, before the workers' threads run.
  */
+#include <stdarg.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -250,4 +252,41 @@ static enum status open_all(struct node *node, struct fault *fault)
 enum status node_listen(struct node *node, struct fault *fault)
 {
     return node->options.given_count > 0 ? open_given(node, fault) : open_all(node, fault);
+}
+
+/* --- telling ---------------------------------------------------------------------------------- */
+
+static void add_text(char *text, size_t size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Behind what stands in `text`, as far as there is room. */
+static void add_text(char *text, size_t size, const char *format, ...)
+{
+    size_t len = strlen(text);
+    va_list words;
+    va_start(words, format);
+    (void)vsnprintf(text + len, size - len, format, words);
+    va_end(words);
+}
+
+void node_tell_ports(const struct node *node)
+{
+    const struct settings *settings = node->options.settings;
+    const uint16_t ports[OTHERS] = {node->tls_port, node->http_port, node->https_port};
+    static const char *const names[OTHERS] = {"TLS", "HTTP", "HTTPS"};
+    char addresses[256] = "";
+    char more[96] = "";
+    for (size_t i = 0; i < settings->listen_addresses.count; i++) {
+        add_text(addresses, sizeof(addresses), "%s%s", i == 0 ? "" : ", ",
+                 settings->listen_addresses.items[i]);
+    }
+    for (size_t i = 0; i < OTHERS; i++) {
+        if (ports[i] != 0) {
+            add_text(more, sizeof(more), " %s port %u,", names[i], (unsigned)ports[i]);
+        }
+    }
+    log_write(node->options.log, LOG_LEVEL_NOTICE, "node",
+              "ready: %s port %u,%s%s%s %zu workers (guantongd %s)", addresses,
+              (unsigned)node->port, settings->listen_udp ? " UDP" : "",
+              settings->listen_tcp ? " TCP," : ",", more, node->seat_count, GUANTONG_VERSION);
 }

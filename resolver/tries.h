@@ -18,6 +18,7 @@ enum tries_kind {
     TRIES_HANDSHAKE,
     TRIES_ELSEWHERE,
     TRIES_WRONG_ANSWER,
+    TRIES_HTTP_FORWARD,
 };
 
 struct tries;

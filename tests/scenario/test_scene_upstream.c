@@ -5,6 +5,8 @@
  */
 #include "tests/scenario/scene_upstream.h"
 
+#include "resolver/http_route.h"
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, upstream_open, upstream_close)
 #define CACHED(name) cmocka_unit_test_setup_teardown(name, open_cached, upstream_close)
 #define VERIFYING(name) cmocka_unit_test_setup_teardown(name, open_verifying, upstream_close)
@@ -267,6 +269,50 @@ static void strangers_are_not_served(void **state)
     assert_int_equal(scene_count(up->scene, METRIC_upstream_refused), 1);
 }
 
+/* The same through the tunnel of HTTP. */
+static uint32_t ask_by_http(struct scene *scene, const char *handle)
+{
+    struct scene_tcp *tcp = scene_tcp_open(scene);
+    struct bytes packet = scene_request(scene, handle, 0, 5);
+    char head[160];
+    (void)snprintf(head, sizeof(head),
+                   "POST / HTTP/1.1\r\nHost: n\r\nContent-Type: application/x-hdl-message\r\n"
+                   "Content-Length: %zu\r\n\r\n",
+                   packet.len);
+    assert_int_equal(scene_tcp_send(tcp, bytes_of_text(head)), strlen(head));
+    assert_int_equal(scene_tcp_send(tcp, packet), packet.len);
+    fake_world_run(scene->world);
+    const uint8_t *end = memmem(tcp->data, tcp->len, "\r\n\r\n", 4);
+    assert_non_null(end);
+    tcp->taken = (size_t)(end + 4 - tcp->data);
+    uint32_t code = scene_code(scene_tcp_next(tcp), 5);
+    scene_tcp_close(tcp);
+    return code;
+}
+
+static void strangers_are_served_a_few_names_over_http(void **state)
+{
+    struct upstream_scene *up = *state;
+    struct scene *scene = up->scene;
+    struct net_address any;
+    struct net_address local;
+    assert_int_equal(net_address_parse("0.0.0.0", 8000, &any), STATUS_OK);
+    up->workers[0].options.routes = &http_routes_own;
+    assert_int_equal(worker_open_http(&up->workers[0], &any, false, &local, NULL), STATUS_OK);
+    scene->address.port = 8000;
+    up->settings->upstream_http_strangers = 1;
+    up->upward->network_count = 0;
+    for (int i = 0; i < 5; i++) { /* five seconds' worth at once */
+        assert_int_equal(ask_by_http(scene, NAME), 1);
+    }
+    assert_int_equal(ask_by_http(scene, NAME), 301);
+    fake_world_advance(scene->world, 5000);
+    assert_int_equal(ask_by_http(scene, NAME), 1);
+    up->settings->upstream_http_strangers = 0;
+    fake_world_advance(scene->world, 5000);
+    assert_int_equal(ask_by_http(scene, NAME), 301);
+}
+
 /* --- a top node that dies --------------------------------------------------------------------- */
 
 static void dead_top_node_is_not_hammered_and_is_found_again(void **state)
@@ -490,6 +536,7 @@ int main(void)
         CASE(site_that_says_it_is_not_responsible_is_looked_up_once_more),
         CASE(own_and_refused_prefixes_are_never_asked_about),
         CASE(strangers_are_not_served),
+        CASE(strangers_are_served_a_few_names_over_http),
         CASE(dead_top_node_is_not_hammered_and_is_found_again),
         CASE(ten_thousand_exchanges_ask_once),
         CASE(names_of_one_prefix_ask_for_it_once),
