@@ -16,6 +16,8 @@
 static const struct xml_limits xml_limits = {
     .bytes = 16384, .elements = 2048, .depth = TEMPLATE_DEPTH_MAX, .attributes = 64};
 
+#define PARSE_COST 25 /* of each byte */
+
 struct builder {
     const struct template_question *question;
     struct template_work work;
@@ -77,6 +79,9 @@ static enum status open_document(struct builder *builder, struct bytes text,
     xmlDoc *document = NULL;
     if (builder->document_count == DOCUMENTS_MAX) {
         return fault_set(builder->work.fault, STATUS_INVALID_VALUE, "refers too often");
+    }
+    if (!template_pay(&builder->work, text.len * PARSE_COST)) {
+        return fault_set(builder->work.fault, STATUS_INVALID_VALUE, "is too much to read");
     }
     enum status status = xml_parse(text, &xml_limits, &document, builder->work.fault);
     if (status == STATUS_OK) {
@@ -312,12 +317,18 @@ enum status template_answer(const struct template_question *question, struct are
         .work = {.arena = arena, .left = template_budget, .fault = fault},
     };
     builder.run.work = &builder.work;
+    if (question->effort != NULL) {
+        builder.work.left.effort = *question->effort;
+    }
     builder.work.expressions.ignores_case = question->case_rule == CASE_INSENSITIVE;
     if (!handle_is_utf8(question->handle) || handle_is_prefix_record(question->handle)) {
         return STATUS_HANDLE_NOT_FOUND;
     }
     enum status status = build(&builder);
     finish(&builder);
+    if (question->effort != NULL) {
+        *question->effort = builder.work.left.effort;
+    }
     if (status == STATUS_OK && builder.run.count == 0) {
         status = STATUS_HANDLE_NOT_FOUND;
     }

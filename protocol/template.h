@@ -17,12 +17,16 @@
  * HANDLE_NOT_FOUND: there is none here; anything else ends the whole with that status. */
 typedef enum status template_record(void *context, struct bytes handle, struct bytes *out_values);
 
+/* What an answer may cost, in units of about a nanosecond. */
+#define TEMPLATE_EFFORT_MAX 2000000
+
 struct template_question {
     struct bytes handle;      /* as it was asked for, with a slash */
     struct bytes name_space;  /* values of the prefix record, encoded */
     enum case_rule case_rule; /* of the prefix: whether expressions tell case apart */
     template_record *record;
     void *context;
+    uint64_t *effort; /* at most that much; then what is left of it. NULL: TEMPLATE_EFFORT_MAX */
 };
 
 /* OK: `out_values`, sorted by index, fit to be stored, at least one. HANDLE_NOT_FOUND: the prefix

@@ -45,7 +45,7 @@ struct template_expressions {
 static const struct template_budget template_budget = {
     .steps = 16384,
     .text = MESSAGE_MAX,
-    .effort = 2000000,
+    .effort = TEMPLATE_EFFORT_MAX,
     .fetches = TEMPLATE_FETCHES_MAX,
 };
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #define INDEX_DIGITS 10
+#define STEP_COST 64
 #define SORT_COST 4 /* of each value that is passed or moved to put one in its place */
 
 enum test { TEST_NEVER, TEST_ALWAYS, TEST_EQUALS, TEST_MATCHES };
@@ -387,7 +388,7 @@ static enum status run_element(struct stack *stack, struct frame *frame, const x
 static enum status step(struct stack *stack)
 {
     struct template_work *work = stack->work;
-    if (work->left.steps == 0 || work->left.effort == 0) {
+    if (work->left.steps == 0 || !template_pay(work, STEP_COST)) {
         return fault_set(work->fault, STATUS_INVALID_VALUE, "takes too long");
     }
     work->left.steps--;

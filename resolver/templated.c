@@ -14,6 +14,10 @@
 #define GATE (LOG_GATES - 1)
 #define SHOWN_MAX 160
 
+#define USUAL_EFFORT 250000 /* a quarter of a millisecond, for whoever asks */
+#define PURSE_MAX 20000000  /* ten of the dearest answers at once */
+#define PURSE_PER_MS 100000 /* a tenth of the time */
+
 static_assert((int)LIMIT_COUNT < LOG_GATES, "the last gate is nobody else's");
 
 static enum status find_values(struct exchange *x, struct bytes handle, struct bytes *out_values)
@@ -65,6 +69,40 @@ static enum status encode(struct exchange *x, const struct value *values, size_t
     return STATUS_OK;
 }
 
+/* NULL: none, where no worker is. */
+static struct templated_purse *purse_of(const struct exchange *x)
+{
+    if (x->scope->services == NULL) {
+        return NULL;
+    }
+    struct worker *worker = x->scope->services->worker;
+    struct templated_purse *purse = &worker->templated;
+    int64_t now_ms = net_now_ms(worker->options.net);
+    uint64_t passed_ms = (uint64_t)(now_ms - purse->at_ms);
+    uint64_t most = (PURSE_MAX - purse->units) / PURSE_PER_MS;
+    purse->units = passed_ms > most ? PURSE_MAX : purse->units + passed_ms * PURSE_PER_MS;
+    purse->at_ms = now_ms;
+    return purse;
+}
+
+/* The answer, paid for by the purse where it costs more than usual. */
+static enum status compute(struct exchange *x, struct template_question *question,
+                           struct value **out_values, size_t *out_count, struct fault *fault)
+{
+    struct templated_purse *purse = purse_of(x);
+    uint64_t room = purse == NULL ? TEMPLATE_EFFORT_MAX : USUAL_EFFORT + purse->units;
+    const uint64_t given = room < TEMPLATE_EFFORT_MAX ? room : TEMPLATE_EFFORT_MAX;
+    uint64_t left = given;
+    question->effort = &left;
+    enum status status = template_answer(question, x->scope->arena, out_values, out_count, fault);
+    if (purse != NULL && given - left > USUAL_EFFORT) {
+        uint64_t beyond = given - left - USUAL_EFFORT;
+        purse->units -= beyond < purse->units ? beyond : purse->units;
+    }
+    bool is_cut = given < TEMPLATE_EFFORT_MAX && left == 0;
+    return status == STATUS_INVALID_VALUE && is_cut ? STATUS_SERVER_BUSY : status;
+}
+
 enum status templated_find(struct exchange *x, struct lookup *found, struct fault *fault)
 {
     struct value *values = NULL;
@@ -80,7 +118,7 @@ enum status templated_find(struct exchange *x, struct lookup *found, struct faul
     }
     enum status status = templated_on_record(x, found->home.prefix, &question.name_space);
     if (status == STATUS_OK) {
-        status = template_answer(&question, x->scope->arena, &values, &count, fault);
+        status = compute(x, &question, &values, &count, fault);
     }
     if (status == STATUS_INVALID_VALUE) {
         tell(x, found->handle, fault);

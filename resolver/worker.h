@@ -17,6 +17,7 @@
 #include "resolver/seal.h"
 #include "resolver/services.h"
 #include "resolver/sources.h"
+#include "resolver/templated.h"
 
 #define WORKER_LISTENS_MAX 64 /* addresses x transports */
 #define WORKER_REPLY_SIZE                                                                          \
@@ -81,6 +82,7 @@ struct worker {
     struct parked_table *parked;
     struct exchange_services services;
     struct seal_budget certified;
+    struct templated_purse templated;
     struct key_remote *key_remotes; /* keys that are being asked for */
     struct forward *forward;        /* its desk; NULL: without a hub */
     struct cache_reader *cache;     /* NULL: there is none */

@@ -99,16 +99,19 @@ class Templates(harness.NodeTest):
         self.assertEqual(self.told("book"), [(1, "URL", "https://example.cn/book")])
 
     def test_a_template_that_would_run_for_ever_hurts_nobody(self):
-        self.name_space('<namespace><template delimiter="@"><if value="handle" test="matches" '
-                        'expression="(.+)+[%#]"><notfound/></if></template></namespace>')
+        self.name_space('<namespace><template delimiter="@"><if expression="ok"><value type="A" '
+                        'data="fine"/></if><else><if value="handle" test="matches" '
+                        'expression="(.+)+[%#]"><notfound/></if></else></template></namespace>')
         began = time.monotonic()
-        for i in range(50):
-            self.assertEqual(self.told("%s@%d" % ("a" * 100, i)), 2)
+        codes = [self.told("%s@%d" % ("a" * 100, i)) for i in range(100)]
+        # No good; and soon, too much of a worker's time would go into it.
+        self.assertLessEqual(set(codes), {2, 3})
+        self.assertIn(2, codes)
+        self.assertEqual(self.told("book@ok"), [(1, "A", "fine")])
         self.assertEqual(self.told("book"), [(1, "URL", "https://example.cn/book")])
-        self.assertLess(time.monotonic() - began, 30)
+        self.assertLess(time.monotonic() - began, 60)
         self.assertIn("its expressions take too long", self.ours.said())
-        # Once a second at most.
-        self.assertLess(self.ours.said().count("its expressions take too long"), 35)
+        self.assertLess(self.ours.said().count("its expressions take too long"), 65)
 
     def test_a_template_with_entities_is_not_taken(self):
         line = json.dumps({"handle": "0.NA/" + PREFIX, "values": [

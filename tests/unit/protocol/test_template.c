@@ -211,6 +211,36 @@ static void record_when_it_cannot_be_read_ends_it(void **state)
                      STATUS_OK);
 }
 
+static void effort_when_limited_is_what_is_paid_from(void **state)
+{
+    struct world *w = *state;
+    const struct value value = value_of(
+        1, "HS_NAMESPACE", bytes_of_text(at("<foreach><value data=\"${data}\"/></foreach>")));
+    uint64_t effort = TEMPLATE_EFFORT_MAX;
+    const struct template_question question = {
+        .handle = BYTES_LITERAL(PREFIX "/book@1"),
+        .name_space = encoded(w, &value, 1),
+        .record = record_of,
+        .context = w,
+        .effort = &effort,
+    };
+    assert_int_equal(template_answer(&question, w->answer, &w->values, &w->count, &w->fault),
+                     STATUS_OK);
+    uint64_t spent = TEMPLATE_EFFORT_MAX - effort;
+    assert_in_range(spent, 1000, 100000);
+    effort = spent + 1;
+    assert_int_equal(template_answer(&question, w->answer, &w->values, &w->count, &w->fault),
+                     STATUS_OK);
+    assert_int_equal(effort, 1);
+    for (effort = 0; effort < spent; effort += 50) {
+        uint64_t given = effort;
+        assert_int_equal(template_answer(&question, w->answer, &w->values, &w->count, &w->fault),
+                         STATUS_INVALID_VALUE);
+        assert_int_equal(effort, 0);
+        effort = given;
+    }
+}
+
 static void memory_when_it_ends_early_is_no_answer_and_no_leak(void **state)
 {
     struct world *w = *state;
@@ -255,6 +285,7 @@ int main(void)
         CASE(document_when_it_is_no_plain_xml_is_refused),
         CASE(document_when_too_large_deep_or_wide_is_refused),
         CASE(record_when_it_cannot_be_read_ends_it),
+        CASE(effort_when_limited_is_what_is_paid_from),
         CASE(memory_when_it_ends_early_is_no_answer_and_no_leak),
     };
 #undef CASE
