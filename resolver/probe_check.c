@@ -260,15 +260,15 @@ void probe_check_cancel(struct probe_check *check)
 
 void probe_where(const struct service_target *target, char out[PROBE_WHERE_MAX])
 {
-    static const char *const names[] = {[ASK_UDP] = "udp", [ASK_TCP] = "tcp", [ASK_TLS] = "tls"};
+    const char *name = target->transport == ASK_UDP ? "udp" : "tcp";
     char address[NET_ADDRESS_TEXT];
     net_address_text(&target->address, address);
     const char *port = strrchr(address, ':');
     if (target->host.len == 0) {
-        (void)snprintf(out, PROBE_WHERE_MAX, "%s %s", names[target->transport], address);
+        (void)snprintf(out, PROBE_WHERE_MAX, "%s %s", name, address);
         return;
     }
-    (void)snprintf(out, PROBE_WHERE_MAX, "%s %.*s%s", names[target->transport],
+    (void)snprintf(out, PROBE_WHERE_MAX, "%s %.*s%s", name,
                    (int)(target->host.len < 60 ? target->host.len : 60),
                    (const char *)target->host.data, port == NULL ? "" : port);
 }
