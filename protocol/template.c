@@ -46,7 +46,7 @@ static const xmlNode *next_template(const xmlNode *node)
 /* A document is one template, or has some. */
 static const xmlNode *first_template(const xmlNode *root)
 {
-    return root == NULL || xml_is(root, "template") ? root : next_template(root->children);
+    return xml_is(root, "template") ? root : next_template(root->children);
 }
 
 static bool is_name_space(const struct value *value)
@@ -77,13 +77,13 @@ static enum status open_document(struct builder *builder, struct bytes text,
                                  const xmlNode **out_root)
 {
     xmlDoc *document = NULL;
-    if (builder->document_count == DOCUMENTS_MAX) {
-        return fault_set(builder->work.fault, STATUS_INVALID_VALUE, "refers too often");
+    struct fault *fault = builder->work.fault;
+    bool is_paid = template_pay(&builder->work, text.len * PARSE_COST);
+    if (!is_paid || builder->document_count == DOCUMENTS_MAX) {
+        (void)fault_set(fault, STATUS_INVALID_VALUE, "is too much to read");
+        return STATUS_INVALID_VALUE;
     }
-    if (!template_pay(&builder->work, text.len * PARSE_COST)) {
-        return fault_set(builder->work.fault, STATUS_INVALID_VALUE, "is too much to read");
-    }
-    enum status status = xml_parse(text, &xml_limits, &document, builder->work.fault);
+    enum status status = xml_parse(text, &xml_limits, &document, fault);
     if (status == STATUS_OK) {
         builder->documents[builder->document_count++] = document;
         *out_root = xmlDocGetRootElement(document);
