@@ -7,6 +7,7 @@ import base64
 import json
 import os
 import subprocess
+import threading
 import time
 import unittest
 
@@ -320,8 +321,11 @@ class Changing(harness.NodeTest):
         self.low.setting("trust", "roots", "['%s']" % scene.root_file)
         put(self.top, {"handle": "88/ca", "values": [scene.certify(
             "ca", CA, ["derivedPrefixes:88"], "root", ROOT)]})
-        for i in range(30):
-            put(self.low, scene.sign("88.608/p%d" % i, "ca", CA, text_value(1, "URL", "u%d" % i)))
+        lines = "".join(json.dumps({"handle": "88.608/p%d" % i, "values": [
+            text_value(1, "URL", "u%d" % i)]}) + "\n" for i in range(30))
+        signed = harness.run("record", "sign", "-", "--key", scene.path("ca"), "--identity", CA,
+                             stdin=lines.encode()).stdout
+        harness.run("record", "put", self.low.dir, "-", stdin=signed.encode())
 
     def figure(self, name):
         return harness.run_json("stats", self.low.dir)["requests"][name]
@@ -350,6 +354,29 @@ class Changing(harness.NodeTest):
         again = [is_trusted(ask(self.low, "88.608/p0")) for _ in range(50)]
         self.assertEqual(again, [True] * 50)
         self.assertLess(self.figure("trust_followed"), 10)
+
+    def test_many_ask_at_once_over_reloads(self):
+        """Nothing is remembered, so every question follows its chain, over certificates kept."""
+        self.low.setting("limits", "trust", "100000")
+        self.low.setting("trust", "cache", "0s")
+        self.low.setting("workers", "count", "4")
+        self.top.start()
+        self.low.start()
+        told = []
+
+        def run(first):
+            for i in range(40):
+                told.append(is_trusted(ask(self.low, "88.608/p%d" % ((i * 7 + first) % 30))))
+
+        threads = [threading.Thread(target=run, args=(k,)) for k in range(6)]
+        for thread in threads:
+            thread.start()
+        for _ in range(3):
+            harness.run("node", "reload", self.low.dir)
+        for thread in threads:
+            thread.join()
+        self.assertEqual(told, [True] * 240)
+        self.assertEqual(self.figure("trust_followed"), 240)
 
     def test_roots_are_read_anew_and_a_bad_file_leaves_the_old(self):
         self.top.start()
