@@ -17,6 +17,8 @@
 
 #define ARENA_FIRST (64u << 10)
 #define ARENA_MAX (64u << 20)
+/* Nobody has to take the messages of a list, and one may have looked at many names to tell few. */
+#define MORE_WORK (16 * STREAM_REQUEST_WORK)
 #define SPARE_BYTES (64u << 10) /* of each buffer that stays with the worker */
 #define BODY_PART (1u << 20)    /* has limits.message to arrive */
 #define CONTINUE BYTES_LITERAL("HTTP/1.1 100 Continue\r\n\r\n")
@@ -330,7 +332,7 @@ static void http_more(struct turn *turn)
     size_t len = 0;
     uint32_t question = 0;
     enum status status = parked_list_continue(&stream->parked, &turn->scope, room, &len, &question);
-    turn->work += STREAM_REQUEST_WORK + len;
+    turn->work += MORE_WORK + len;
     if (stream->http != NULL) {
         stream->http->turn = turn;
         http_call_answer(stream->http, question, status, bytes_of(room, len));

@@ -10,7 +10,7 @@
 #include "resolver/administer.h"
 
 #define NAMES_MAX 50
-#define STEPS_MAX 1000 /* names that one run looks at */
+#define STEPS_MAX 200 /* names that one run looks at */
 #define PLACE_HEAD sizeof(uint64_t)
 #define START_MAX (HANDLE_PREFIX_MAX + 8)
 #define PREFIX_RECORD "0.NA/"
