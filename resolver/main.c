@@ -319,6 +319,23 @@ static enum status open_settings(struct daemon *daemon, struct fault *fault)
     return leave_root(daemon, fault);
 }
 
+static void write_metrics(struct node *node, FILE *out)
+{
+    struct registry_figures store;
+    struct committer_figures commits;
+    metrics_openmetrics(node_metrics(node), out);
+    if (registry_figures(node_registry(node), &store) == STATUS_OK) {
+        committer_figures(node_committer(node), &commits);
+        figures_openmetrics(&store, &commits, out);
+    }
+}
+
+static void daemon_on_scrape(void *context, FILE *out)
+{
+    const struct daemon *daemon = context;
+    write_metrics(daemon->node, out);
+}
+
 static enum status open_node(struct daemon *daemon, struct fault *fault)
 {
     struct log_options log = log_options_of(daemon, daemon->paths);
@@ -348,6 +365,7 @@ static enum status open_node(struct daemon *daemon, struct fault *fault)
         .given_as = daemon->given.as,
         .given_count = daemon->given.count,
         .directory = daemon->directory,
+        .write_metrics = write_metrics,
         .previous_key_path =
             directory_path(daemon->paths, daemon->directory, "keys/site.previous.pem"),
         .site_key_path = directory_path(daemon->paths, daemon->directory, "keys/site.pem"),
@@ -403,18 +421,6 @@ static enum status open_control(struct daemon *daemon, struct fault *fault)
         control_publish_settings(daemon->control, daemon->settings);
     }
     return status;
-}
-
-static void daemon_on_scrape(void *context, FILE *out)
-{
-    struct daemon *daemon = context;
-    struct registry_figures store;
-    struct committer_figures commits;
-    metrics_openmetrics(node_metrics(daemon->node), out);
-    if (registry_figures(daemon->registry, &store) == STATUS_OK) {
-        committer_figures(node_committer(daemon->node), &commits);
-        figures_openmetrics(&store, &commits, out);
-    }
 }
 
 /* A node that cannot be watched still serves. */

@@ -51,6 +51,14 @@ static size_t usable_cores(void)
 
 /* --- making ---------------------------------------------------------------------------------- */
 
+static void node_on_scrape(void *context, FILE *out)
+{
+    struct node *node = context;
+    if (node->options.write_metrics != NULL) {
+        node->options.write_metrics(node, out);
+    }
+}
+
 /* Workers begin before the committer does, and end before it. */
 static enum status node_submit(void *context, struct change_set *set, committer_done *done,
                                void *done_context)
@@ -83,6 +91,8 @@ static enum status make_seat(struct node *node, size_t index)
         .pool = node->pool,
         .submit = node_submit,
         .submit_context = node,
+        .write_metrics = node_on_scrape,
+        .metrics_context = node,
         .log = node->options.log,
         .worker_count = node->seat_count,
         .metrics = metrics_slot(node->metrics, index),
@@ -506,6 +516,11 @@ size_t node_worker_count(const struct node *node)
 struct committer *node_committer(struct node *node)
 {
     return node->committer;
+}
+
+struct registry *node_registry(struct node *node)
+{
+    return node->options.registry;
 }
 
 struct cache *node_cache(struct node *node)

@@ -32,6 +32,8 @@ struct node_options {
     const enum exchange_transport *given_as; /* what each is for; NULL: the Handle protocol */
     size_t given_count;
     const struct http_routes *routes; /* of HTTP; NULL: http_routes_own */
+    /* What /metrics says, without its end; any worker's thread. NULL: there is no such thing. */
+    void (*write_metrics)(struct node *node, FILE *out);
 };
 
 /* Opens every listener, or serves the sockets given (so that a port in use is told at once), starts
@@ -59,6 +61,7 @@ uint16_t node_http_port(const struct node *node);
 uint16_t node_https_port(const struct node *node);
 size_t node_worker_count(const struct node *node);
 struct committer *node_committer(struct node *node);
+struct registry *node_registry(struct node *node);
 struct cache *node_cache(struct node *node); /* NULL: there is none */
 struct metrics *node_metrics(struct node *node);
 /* What probes found, as probe_table_json ("": of our canary alone), until the node is told to

@@ -53,6 +53,8 @@ struct worker_options {
     struct forward_hub *hub;          /* with sessions; NULL: nobody is asked about other names */
     struct cache *cache;              /* NULL: what other nodes answer is not kept */
     const struct http_routes *routes; /* of HTTP; NULL: there are none */
+    void (*write_metrics)(void *context, FILE *out); /* OpenMetrics of the node; NULL: none */
+    void *metrics_context;
     struct metrics_slot *metrics;
     struct log *log; /* NULL: limits are counted only */
     const struct generation *generation;

@@ -5,6 +5,7 @@ The launcher here does what systemd does: it keeps the sockets, hands them over 
 and up, and starts the next daemon when one has ended.
 """
 
+import http.client
 import os
 import re
 import shutil
@@ -135,6 +136,26 @@ class Given(GivenTest):
         self.assert_answered(self.ask(tcp.getsockname(), socket.SOCK_STREAM))
         self.assertEqual(self.end(), 0, self.n.said())
 
+    def test_sockets_named_http_and_https_speak_them(self):
+        sockets = [bound(kind) for kind in (socket.SOCK_DGRAM, *[socket.SOCK_STREAM] * 3)]
+        self.open(*sockets)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        self.launch(names=["handle", "handle", "http", "https"])
+        self.wait_ready()
+        http_port, https_port = (s.getsockname()[1] for s in sockets[2:])
+        for connection in (http.client.HTTPConnection("127.0.0.1", http_port, timeout=60),
+                           http.client.HTTPSConnection("127.0.0.1", https_port, timeout=60,
+                                                       context=context)):
+            connection.request("GET", "/readyz")
+            answer = connection.getresponse()
+            self.assertEqual((answer.status, answer.read()), (200, b"ready\n"))
+            if connection.port == https_port:
+                self.assertEqual(connection.sock.selected_alpn_protocol(), "http/1.1")
+            connection.close()
+        self.assertEqual(self.end(), 0, self.n.said())
+
     def test_every_socket_is_served_whatever_the_number_of_workers(self):
         for count, workers in ((1, 3), (3, 3), (5, 2), (2, 5)):
             with self.subTest(sockets=count, workers=workers):
@@ -182,10 +203,10 @@ class Given(GivenTest):
 
     def test_socket_that_cannot_be_served_ends_the_start_with_the_reason(self):
         self.open(bound(socket.SOCK_DGRAM))
-        self.launch(names=["http"])
+        self.launch(names=["gopher"])
         self.assertEqual(self.n.daemon.wait(timeout=60), 3)
         self.n.daemon = None
-        self.assertIn('descriptor 3 is named "http"', self.n.said())
+        self.assertIn('descriptor 3 is named "gopher"', self.n.said())
 
     def test_strangers_reach_no_root_through_a_socket_given(self):
         if os.geteuid() != 0:
@@ -277,13 +298,16 @@ class Unit(unittest.TestCase):
     def test_units_hold_no_mistake(self):
         # The programs and pages are not installed here.
         with tempfile.TemporaryDirectory(prefix="guantong-") as folder:
-            for name in ("guantongd.service", "guantongd.socket", "guantongd-tls.socket"):
+            for name in ("guantongd.service", "guantongd.socket", "guantongd-tls.socket",
+                         "guantongd-http.socket", "guantongd-https.socket"):
                 with open(os.path.join(CONF, name), encoding="utf-8") as f:
                     text = re.sub(r"Documentation=.*\n", "", f.read())
                 with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
                     f.write(text.replace("/usr/sbin/guantongd", "/bin/true"))
             done = self.analyze("verify", os.path.join(folder, "guantongd.socket"),
                                 os.path.join(folder, "guantongd-tls.socket"),
+                                os.path.join(folder, "guantongd-http.socket"),
+                                os.path.join(folder, "guantongd-https.socket"),
                                 os.path.join(folder, "guantongd.service"))
         self.assertEqual((done.returncode, done.stderr), (0, ""))
 
