@@ -8,6 +8,7 @@
  * are printed before what they are for is registered.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -197,8 +198,8 @@ static const char *page_path_of(struct sheets *sheets)
     if (path == NULL || sheets->pages == 0) {
         return path == NULL ? NULL : sheets->output;
     }
-    (void)snprintf(path, size, "%.*s-%llu%s", (int)stem, sheets->output,
-                   (unsigned long long)(sheets->pages + 1), sheets->output + stem);
+    (void)snprintf(path, size, "%.*s-%" PRIu64 "%s", (int)stem, sheets->output, (sheets->pages + 1),
+                   sheets->output + stem);
     return path;
 }
 
@@ -235,9 +236,8 @@ static void refuse_row(struct sheets *sheets, const struct label_row *row, const
     struct command_call *call = sheets->call;
     if (sheets->refused++ < REFUSALS_SHOWN) {
         progress_clear(&sheets->progress);
-        (void)fprintf(call->err, "%s %llu: %s: %s\n", say_text(call, "row", "行"),
-                      (unsigned long long)row->number, say_printable(call->arena, row->handle),
-                      reason);
+        (void)fprintf(call->err, "%s %" PRIu64 ": %s: %s\n", say_text(call, "row", "行"),
+                      row->number, say_printable(call->arena, row->handle), reason);
     }
 }
 
@@ -285,9 +285,8 @@ static int say_made(struct sheets *sheets)
     struct command_call *call = sheets->call;
     char detail[64];
     if (sheets->refused > 0) {
-        (void)snprintf(detail, sizeof(detail), "%llu of %llu rows",
-                       (unsigned long long)sheets->refused,
-                       (unsigned long long)(sheets->refused + sheets->labels));
+        (void)snprintf(detail, sizeof(detail), "%" PRIu64 " of %" PRIu64 " rows", sheets->refused,
+                       (sheets->refused + sheets->labels));
         return say_problem(call, PROBLEM_PARTLY, detail);
     }
     if (call->is_json) {
@@ -295,9 +294,9 @@ static int say_made(struct sheets *sheets)
                                         (json_int_t)sheets->pages));
     }
     if (sheets->output != NULL) {
-        (void)fprintf(call->out, "%s: %llu, %s: %llu\n", say_text(call, "labels", "标签"),
-                      (unsigned long long)sheets->labels, say_text(call, "pages", "页数"),
-                      (unsigned long long)sheets->pages);
+        (void)fprintf(call->out, "%s: %" PRIu64 ", %s: %" PRIu64 "\n",
+                      say_text(call, "labels", "标签"), sheets->labels,
+                      say_text(call, "pages", "页数"), sheets->pages);
     }
     return EXIT_OK;
 }

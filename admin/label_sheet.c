@@ -131,10 +131,12 @@ enum status label_sheet_put(const struct label_sheet *sheet, size_t position,
     if (status != STATUS_OK) {
         return status;
     }
+    size_t column = position % sheet->columns;
+    size_t row = position / sheet->columns;
     double x = (LABEL_SHEET_WIDTH - sheet->width * (double)sheet->columns) / 2 +
-               sheet->width * (double)(position % sheet->columns);
+               sheet->width * (double)column;
     double y = (LABEL_SHEET_HEIGHT - sheet->height * (double)sheet->rows) / 2 +
-               sheet->height * (double)(position / sheet->columns);
+               sheet->height * (double)row;
     double below = LINE * (NAME_LINES + (label->title.len > 0 ? 1 : 0));
     double side = sheet->height - below - PADDING;
     side = side > sheet->width - PADDING ? sheet->width - PADDING : side;

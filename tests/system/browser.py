@@ -86,11 +86,11 @@ class Browser:
     def url(self):
         return self._ask("GET", self.session + "/url")
 
-    def screenshot(self, path, whole=False):
+    def screenshot(self, path, whole=False, scale=1):
         if whole:
             size = self.cdp("Page.getLayoutMetrics")["cssContentSize"]
             data = self.cdp("Page.captureScreenshot", captureBeyondViewport=True,
-                            clip={**size, "scale": 1})["data"]
+                            clip={**size, "scale": scale})["data"]
         else:
             data = self._ask("GET", self.session + "/screenshot")
         with open(path, "wb") as f:

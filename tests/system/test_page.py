@@ -348,7 +348,7 @@ class CommandTest(PageTest):
         browser = self.browser(900, 1300)
         browser.open("file://" + out)
         path = os.path.join(self.running.holder.name, "labels.png")
-        browser.screenshot(path, whole=True)
+        browser.screenshot(path, whole=True, scale=2)
         done = subprocess.run(["zbarimg", "-q", "--raw", path], capture_output=True, timeout=60)
         self.assertEqual(sorted(done.stdout.decode().split()),
                          sorted(self.base + "/" + urllib.parse.quote(n) for n in names))
