@@ -71,26 +71,40 @@ static uint8_t *extend(struct arena *arena, struct bytes *list, size_t *room, si
     return end;
 }
 
+/* "7", or "100-199" for all of them. */
+static bool read_range(struct bytes text, uint64_t *out_first, uint64_t *out_last)
+{
+    const uint8_t *dash = text.len == 0 ? NULL : memchr(text.data, '-', text.len);
+    size_t len = dash == NULL ? text.len : (size_t)(dash - text.data);
+    struct bytes last = dash == NULL ? text : bytes_from(text, len + 1);
+    return read_number(bytes_of(text.data, len), UINT32_MAX, out_first) &&
+           read_number(last, UINT32_MAX, out_last) && *out_first <= *out_last;
+}
+
 static enum status take_index(struct reading *reading, struct bytes value)
 {
     struct rest_asked *asked = reading->asked;
-    uint64_t index = 0;
+    uint64_t first = 0;
+    uint64_t last = 0;
     if (is_text(value, "various")) {
         asked->takes_various = true;
         return STATUS_OK;
     }
-    if (!read_number(value, UINT32_MAX, &index)) {
+    if (!read_range(value, &first, &last)) {
         return fault_set(reading->fault, STATUS_BAD_SYNTAX, "index: not a number");
     }
-    if (asked->index_count == FILTERS_MAX) {
+    if (last - first >= FILTERS_MAX - asked->index_count) {
         return fault_set(reading->fault, STATUS_BAD_SYNTAX, "index: more than %d", FILTERS_MAX);
     }
-    uint8_t *room = extend(reading->arena, &asked->indexes, &asked->index_room, 4);
+    uint32_t count = (uint32_t)(last - first) + 1;
+    uint8_t *room = extend(reading->arena, &asked->indexes, &asked->index_room, 4 * (size_t)count);
     if (room == NULL) {
         return STATUS_NO_MEMORY;
     }
-    wire_store_u32(room, (uint32_t)index);
-    asked->index_count++;
+    for (uint32_t i = 0; i < count; i++) {
+        wire_store_u32(room + (size_t)i * 4, (uint32_t)first + i);
+    }
+    asked->index_count += count;
     return STATUS_OK;
 }
 

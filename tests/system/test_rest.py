@@ -158,7 +158,8 @@ class Reading(RestTest):
             for query, expected in (("", [1, 2, 3] + rest), ("?type=URL", [1]),
                                     ("?type=URL.", [1, 2]), ("?index=3&type=url", [1, 3]),
                                     ("?type=NAME&type=URL.mobile", [2, 3]),
-                                    ("?index=3&index=1&index=9", [1, 3]), ("?type=NOPE", [])):
+                                    ("?index=3&index=1&index=9", [1, 3]), ("?index=2-99", [2, 3]),
+                                    ("?type=NOPE", [])):
                 self.assertEqual(self.indexes(client, query, handle), expected, query)
             many = "&".join("type=T%d" % i for i in range(20))
             self.assertEqual(self.indexes(client, "?type=NAME&" + many, handle), [3])

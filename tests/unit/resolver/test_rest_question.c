@@ -156,6 +156,28 @@ static void filters_when_many_then_all_in_order(void **state)
     assert_true(wire_done(&r));
 }
 
+static void index_when_a_range_then_all_of_it(void **state)
+{
+    struct http_request request = asking("index=100-102&index=7&index=4294967295-4294967295");
+    struct rest_asked asked = reads(*state, &request);
+    static const uint32_t expected[] = {100, 101, 102, 7, UINT32_MAX};
+    assert_int_equal(asked.index_count, 5);
+    struct wire_reader r = wire_read(asked.indexes);
+    for (size_t i = 0; i < 5; i++) {
+        assert_int_equal(wire_u32(&r), expected[i]);
+    }
+    assert_true(wire_done(&r));
+    request = asking("index=1-2048");
+    assert_int_equal(reads(*state, &request).index_count, 2048);
+    assert_refuses(*state, "index=1-2049", "more than");
+    assert_refuses(*state, "index=1-2048&index=9", "more than");
+    assert_refuses(*state, "index=0-4294967295", "more than");
+    assert_refuses(*state, "index=2-1", "index");
+    assert_refuses(*state, "index=1-", "index");
+    assert_refuses(*state, "index=1-2-3", "index");
+    assert_refuses(*state, "index=-", "index");
+}
+
 static void parameters_when_wrong_then_named(void **state)
 {
     assert_refuses(*state, "index=x", "index");
@@ -400,6 +422,7 @@ int main(void)
         CASE(overwrite_when_anything_but_true_then_create_only),
         CASE(mint_when_anything_but_true_then_not),
         CASE(filters_when_many_then_all_in_order),
+        CASE(index_when_a_range_then_all_of_it),
         CASE(parameters_when_wrong_then_named),
         CASE(callback_when_a_dotted_name_then_taken),
         CASE(post_when_form_then_as_a_query),
