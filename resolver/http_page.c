@@ -309,6 +309,25 @@ static bool keep_name(struct looking *looking, struct bytes name)
     return true;
 }
 
+/* Filters let aliases through: the record that is meant may stand elsewhere. */
+static bool ask_also_for_alias(struct arena *arena, struct rest_asked *asked)
+{
+    if (asked->type_count == 0 && asked->index_count == 0) {
+        return true;
+    }
+    size_t size = asked->types.len + 4 + sizeof("HS_ALIAS");
+    uint8_t *room = arena_alloc(arena, size);
+    if (room == NULL) {
+        return false;
+    }
+    struct wire_writer w = wire_write(room, size);
+    wire_put_raw(&w, asked->types);
+    wire_put_bytes(&w, BYTES_LITERAL("HS_ALIAS"));
+    asked->types = wire_wrote(&w);
+    asked->type_count++;
+    return true;
+}
+
 static enum status ask_for(const struct turn_of_page *turn, struct bytes name)
 {
     struct http_call *call = turn->call;
@@ -323,6 +342,9 @@ static enum status ask_for(const struct turn_of_page *turn, struct bytes name)
         return send_problem(turn, STATUS_PROTOCOL_ERROR, NULL);
     }
     asked.handle = name;
+    if (!turn->asked.ignores_aliases && !ask_also_for_alias(arena, &asked)) {
+        return STATUS_NO_MEMORY;
+    }
     struct bytes packet = rest_question_resolve(arena, &asked, true, call->scope->now_ms);
     if (packet.len == 0) {
         return send_problem(turn, STATUS_INVALID_HANDLE, NULL);

@@ -7,22 +7,37 @@
 #include "protocol/wire.h"
 #include "resolver/page_out.h"
 
+/* Does the address end with its host? What is put behind it must not become a part of that. */
+static bool is_bare_host(struct bytes address)
+{
+    size_t slashes = 0;
+    for (size_t i = 0; i < address.len; i++) {
+        slashes += address.data[i] == '/' ? 1 : 0;
+        if (slashes > 2 || address.data[i] == '?' || address.data[i] == '#') {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Address and appendix with everything outside of ASCII escaped, as header fields want it. */
 static enum status finish(struct bytes address, struct bytes append, struct arena *arena,
                           struct bytes *out_address)
 {
     static const char digits[] = "0123456789ABCDEF";
-    size_t size = 3 * (address.len + append.len) + 1;
+    size_t size = 3 * (address.len + append.len + 1);
     uint8_t *room = arena_alloc(arena, size);
     size_t len = 0;
     if (room == NULL) {
         return STATUS_NO_MEMORY;
     }
-    memcpy(room, address.data, address.len);
-    if (append.len > 0) {
-        memcpy(room + address.len, append.data, append.len);
+    struct wire_writer w = wire_write(room, size);
+    wire_put_raw(&w, address);
+    if (append.len > 0 && is_bare_host(address)) {
+        wire_put_u8(&w, '/');
     }
-    struct bytes whole = bytes_of(room, address.len + append.len);
+    wire_put_raw(&w, append);
+    struct bytes whole = wire_wrote(&w);
     struct bytes copy = page_is_link(whole) ? arena_copy(arena, whole) : BYTES_NONE;
     if (copy.data == NULL) {
         return STATUS_NOT_FOUND;

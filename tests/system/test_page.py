@@ -33,6 +33,7 @@ RECORDS = [
     record("88.1000/loop-2", (1, "HS_ALIAS", "88.1000/LOOP-1")),
     record("88.1000/loc", (1, "10320/loc", LOCATIONS), (2, "URL", "https://c.example/")),
     record("88.1000/nowhere", (1, "URL", "javascript:alert(1)")),
+    record("88.1000/bare", (1, "URL", "https://host.example")),
     record("88.1000/secret", (1, "T", "hidden", "1100")),
 ]
 
@@ -305,6 +306,8 @@ class RedirectionTest(PageTest):
     def test_alias_when_followed_then_the_target(self):
         self.assertEqual(self.leads("/88.1000/alias?redirect")[1], "https://example.com/p/1")
         self.assertIn("is another name of this record", self.page("/88.1000/alias?lang=en"))
+        self.assertEqual(self.leads("/88.1000/alias?redirect&type=URL")[1],
+                         "https://example.com/p/1")
         page = self.page("/88.1000/alias?ignore_aliases&lang=en")
         self.assertIn("HS_ALIAS", page)
         self.assertNotIn("example.com/p/1", page)
@@ -319,6 +322,9 @@ class RedirectionTest(PageTest):
     def test_urlappend_when_given_then_behind_the_address(self):
         self.assertEqual(self.leads("/88.1000/PART-1?redirect&urlappend=%3Fa%3D1")[1],
                          "https://example.com/p/1?a=1")
+        for text in (".evil.example/", "@evil.example/", ":81/"):
+            self.assertEqual(self.leads("/88.1000/bare?redirect&urlappend=" + text)[1],
+                             "https://host.example/" + text)
         code, location, _ = self.leads("/88.1000/PART-1?redirect&urlappend=%0d%0aX:y")
         self.assertEqual((code, location), (200, None))
 

@@ -191,7 +191,7 @@ static void page_when_everything_is_as_long_as_can_be_then_small_enough(void **s
     model.node_name = name;
     model.qr = &qr;
     for (int language = 0; language < 2; language++) {
-        model.language = language;
+        model.language = language == 0 ? PAGE_ENGLISH : PAGE_CHINESE;
         model.kind = PAGE_KIND_RECORD;
         assert_has(show(shown, &model), "</html>");
         model.kind = PAGE_KIND_PROBLEM;
