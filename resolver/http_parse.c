@@ -49,7 +49,7 @@ static bool is_token_byte(uint8_t c)
 {
     bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     return is_letter || (c >= '0' && c <= '9') ||
-           (c != 0 && memchr("!#$%&'*+-.^_`|~", c, 15) != NULL);
+           (c != 0 && strchr("!#$%&'*+-.^_`|~", c) != NULL);
 }
 
 static bool is_token(struct bytes text)
@@ -317,7 +317,7 @@ static bool is_host(struct bytes host)
 {
     for (size_t i = 0; i < host.len; i++) {
         uint8_t c = host.data[i];
-        if (!is_token_byte(c) && memchr("[]:(),;=", c, 8) == NULL) {
+        if (!is_token_byte(c) && (c == 0 || strchr("[]:(),;=", c) == NULL)) {
             return false;
         }
     }
