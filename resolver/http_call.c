@@ -8,6 +8,7 @@
  */
 #include <stdlib.h>
 
+#include "resolver/http_auth.h"
 #include "resolver/http_parts.h"
 #include "resolver/http_route.h"
 
@@ -148,11 +149,19 @@ static enum status run_exchange(struct http_inside *inside, const struct http_as
     return status;
 }
 
+/* Never 0: that one waits to be asked. */
+static uint32_t next_id(struct stream *stream)
+{
+    stream->question_id++;
+    stream->question_id += stream->question_id == 0;
+    return stream->question_id;
+}
+
 /* `asked` is the caller's, and this function's to dispose of. */
 static enum status ask_now(struct http_inside *inside, struct http_asked *asked)
 {
     struct bytes packet = BYTES_NONE;
-    asked->id = ++inside->stream->question_id;
+    asked->id = next_id(inside->stream);
     enum status status = run_exchange(inside, asked, &packet);
     bool is_last = status != STATUS_PENDING && status != STATUS_MORE;
     if (!is_last) {
@@ -286,6 +295,7 @@ void http_call_end(struct http_inside *inside)
     if (inside->call.state_free != NULL) {
         inside->call.state_free(inside->call.state);
     }
+    http_auth_free(inside->call.auth);
     if (inside->is_from) { /* whom the next call comes from is its own business */
         login_leave(&inside->stream->login);
         inside->stream->login = (struct login){0};
