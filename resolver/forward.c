@@ -156,6 +156,7 @@ void forward_finish(struct forward_job *job, enum status status, struct bytes va
     for (struct forward_question *at = job->waiting; at != NULL; at = next) {
         next = at->next;
         at->is_stale = job->is_stale;
+        at->is_ours = job->is_ours;
         tell(at, status, values);
     }
     job->waiting = NULL;
@@ -229,6 +230,7 @@ static void forward_on_question(struct mail *mail, void *owner)
         metrics_add(worker->options.metrics, METRIC_upstream_coalesced, 0, 1);
         if (job->is_kept) {
             question->is_stale = job->is_stale;
+            question->is_ours = job->is_ours;
             tell(question, job->outcome, job->answer);
             return;
         }

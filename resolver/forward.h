@@ -36,6 +36,7 @@ struct forward_question {
      * TIMED_OUT, UNREACHABLE, CLOSED; RECURSION_TOO_HIGH; NOT_RESPONSIBLE: nobody can be asked. */
     enum status status;
     bool is_stale; /* over their time, but nobody answers */
+    bool is_ours;  /* they stand in our own store */
     uint8_t *values;
     size_t values_len;
 

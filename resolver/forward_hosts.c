@@ -4,17 +4,23 @@
  *
  * A top-level server that is told by its name alone may have SRV records, _hdl-srv._udp and
  * _hdl-srv._tcp below that name; where it has none, the name itself and the registered port count.
- * What is known goes first: nobody waits for a name while another server can be asked.
+ * Private addresses are asked only where our own records or settings tell of them: a stranger's
+ * site record must not lead us to machines that only we can reach. What is known goes first: nobody
+ * waits for a name while another server can be asked.
  */
 #include <stdio.h>
 
 #include "resolver/forward_parts.h"
+#include "resolver/upward.h"
 #include "resolver/worker.h"
 
 static void add(struct forward_job *job, const struct service_target *target,
                 const struct net_address *address, uint16_t port)
 {
-    if (job->target_count < SERVICE_TARGETS_MAX) {
+    struct worker *worker = job->forward->worker;
+    if (!upward_may_ask(worker->generation->upward, address, job->is_told_here)) {
+        metrics_add(worker->options.metrics, METRIC_upstream_private, 0, 1);
+    } else if (job->target_count < SERVICE_TARGETS_MAX) {
         struct service_target *to = &job->targets[job->target_count++];
         *to = *target;
         to->host = BYTES_NONE;

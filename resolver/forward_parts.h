@@ -40,8 +40,9 @@ struct forward_job {
     /* the walk */
     struct arena *arena;
     struct service service;
-    bool is_upward;   /* the service is the top-level one */
-    bool was_renewed; /* the service was asked for once more, of primaries */
+    bool is_upward;    /* the service is the top-level one */
+    bool is_told_here; /* the service is told by our own records, or the settings */
+    bool was_renewed;  /* the service was asked for once more, of primaries */
     bool has_descended;
     uint8_t hops; /* what was added to the count by referrals */
     struct service_target targets[SERVICE_TARGETS_MAX];

@@ -126,6 +126,7 @@ static bool use_values(struct forward_job *job, const struct value *values, size
 
 static void take_nested_values(struct forward_job *job)
 {
+    job->is_told_here = job->nested.is_ours;
     struct value *values = NULL;
     size_t count = 0;
     struct bytes kept =
@@ -215,6 +216,7 @@ static void follow(struct forward_job *job, struct bytes body, enum status code)
         return;
     }
     metrics_add(job->forward->worker->options.metrics, METRIC_upstream_referrals, 0, 1);
+    job->is_told_here = false;
     job->hops++;
     if (job->recursion_count + job->hops > FORWARD_COUNT_MAX) {
         fail(job, STATUS_RECURSION_TOO_HIGH);
@@ -416,6 +418,7 @@ static void ask_upward(struct forward_job *job)
         return;
     }
     job->is_upward = true;
+    job->is_told_here = true;
     ask_service(job);
 }
 
@@ -476,6 +479,7 @@ static bool answer_here(struct forward_job *job)
         status = value_list_decode(&r, job->arena, &values, &count);
     }
     job->is_ours = keepers.len == 0;
+    job->is_told_here = true;
     if (status != STATUS_OK) {
         fail(job, status);
     } else if (job->is_ours) {

@@ -18,7 +18,9 @@
 #include "resolver/elsewhere.h"
 #include "resolver/exchange_progress.h"
 #include "resolver/key_cache.h"
+#include "resolver/lookup.h"
 #include "resolver/service.h"
+#include "resolver/upward.h"
 #include "resolver/worker.h"
 
 #define QUESTION_MAX 8192 /* two handles and a signed response at the most */
@@ -336,12 +338,15 @@ static enum status take_judgement(const struct key_remote *remote)
 }
 
 /* A server of these that can be asked over TCP and believed by its key. */
-static bool pick_judge(const struct service_target *targets, size_t count, struct judge *out_judge)
+static bool pick_judge(const struct exchange *x, bool is_told_here,
+                       const struct service_target *targets, size_t count, struct judge *out_judge)
 {
+    const struct upward *upward = x->scope->generation->upward;
     for (size_t i = 0; i < count; i++) {
         struct pubkey record;
         EVP_PKEY *key = NULL;
         if (targets[i].transport == ASK_TCP && targets[i].host.len == 0 &&
+            upward_may_ask(upward, &targets[i].address, is_told_here) &&
             pubkey_decode(targets[i].public_key, &record) == STATUS_OK &&
             pubkey_to_evp(&record, &key) == STATUS_OK) {
             *out_judge = (struct judge){.server = targets[i].address, .key = key};
@@ -349,6 +354,15 @@ static bool pick_judge(const struct service_target *targets, size_t count, struc
         }
     }
     return false;
+}
+
+static bool is_told_here(const struct exchange *x, struct bytes prefix)
+{
+    uint8_t room[HANDLE_EXPANDED_MAX];
+    struct bytes record;
+    struct lookup found;
+    return handle_expand(prefix, room, &record) == STATUS_OK &&
+           lookup_record(x->scope->snapshot, record, &found) == STATUS_OK;
 }
 
 /* The server that answers for the handle, by its prefix record. */
@@ -374,7 +388,9 @@ static enum status find_responsible(struct exchange *x, struct bytes handle,
         return STATUS_UNABLE_TO_AUTHENTICATE;
     }
     count = service_targets(service, &need, NULL, NULL, targets);
-    return pick_judge(targets, count, out_judge) ? STATUS_OK : STATUS_UNABLE_TO_AUTHENTICATE;
+    return pick_judge(x, is_told_here(x, handle_prefix(handle)), targets, count, out_judge)
+               ? STATUS_OK
+               : STATUS_UNABLE_TO_AUTHENTICATE;
 }
 
 /* Nobody but a signature tells that "valid" is that server's word. Said without an index, it is

@@ -28,6 +28,9 @@ struct net_address {
 bool net_address_is_ipv4(const struct net_address *address);
 bool net_address_is_loopback(const struct net_address *address);
 bool net_address_is_wildcard(const struct net_address *address); /* 0.0.0.0 or :: */
+/* One host on the open Internet: not loopback, link-local, of a private or shared network (RFC
+ * 1918, 4193, 6598), multicast or reserved. */
+bool net_address_is_public(const struct net_address *address);
 bool net_address_equal(const struct net_address *a, const struct net_address *b);
 /* Numeric only: "127.0.0.1", "::1", "fe80::1%lo". BAD_SYNTAX. */
 enum status net_address_parse(const char *ip, uint16_t port, struct net_address *out_address);

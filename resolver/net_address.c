@@ -32,6 +32,37 @@ bool net_address_is_wildcard(const struct net_address *address)
     return memcmp(address->ip + skip, nothing, 16 - skip) == 0;
 }
 
+struct block {
+    uint8_t start[2];
+    uint8_t bits; /* up to 16 */
+};
+
+static bool is_in(const uint8_t *ip, const struct block *blocks, size_t count)
+{
+    unsigned word = (unsigned)ip[0] << 8 | ip[1];
+    for (size_t i = 0; i < count; i++) {
+        unsigned start = (unsigned)blocks[i].start[0] << 8 | blocks[i].start[1];
+        if ((word ^ start) >> (16 - blocks[i].bits) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool net_address_is_public(const struct net_address *address)
+{
+    static const struct block four[] = {
+        {{0, 0}, 8},      {{10, 0}, 8},    {{100, 64}, 10},  {{127, 0}, 8},
+        {{169, 254}, 16}, {{172, 16}, 12}, {{192, 168}, 16}, {{224, 0}, 3},
+    };
+    /* Everything outside 2000::/3, of which 2002::/16 carries IPv4 addresses of any kind. */
+    static const struct block six = {{0x20, 0x00}, 3};
+    static const struct block carrier = {{0x20, 0x02}, 16};
+    return net_address_is_ipv4(address)
+               ? !is_in(address->ip + 12, four, sizeof(four) / sizeof(four[0]))
+               : is_in(address->ip, &six, 1) && !is_in(address->ip, &carrier, 1);
+}
+
 bool net_address_equal(const struct net_address *a, const struct net_address *b)
 {
     return a->port == b->port && a->scope == b->scope && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;

@@ -12,6 +12,7 @@
 
 #include "protocol/handle.h"
 #include "protocol/record_json.h"
+#include "resolver/sources.h"
 
 #define ARENA_MAX (4u << 20)
 #define FILE_MAX (1u << 20)
@@ -180,27 +181,51 @@ static enum status read_site_file(struct upward *upward, const char *path, struc
 
 /* --- for whom --------------------------------------------------------------------------------- */
 
+static enum status add_networks(const struct settings_list *list, const char *key,
+                                struct settings_network *networks, size_t *count,
+                                struct fault *fault)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (settings_parse_network(list->items[i], &networks[*count]) != STATUS_OK) {
+            return fault_set(fault, STATUS_BAD_SETTING, "%s: \"%s\" is not a network", key,
+                             list->items[i]);
+        }
+        (*count)++;
+    }
+    return STATUS_OK;
+}
+
 static enum status read_networks(struct upward *upward, const struct settings *settings,
                                  struct fault *fault)
 {
-    const struct settings_list *lists[] = {&settings->upstream_allowed_networks,
-                                           &settings->limits_trusted_networks};
-    upward->networks = arena_calloc(upward->arena, lists[0]->count + lists[1]->count + 1,
-                                    sizeof(*upward->networks));
-    if (upward->networks == NULL) {
+    const struct settings_list *allowed = &settings->upstream_allowed_networks;
+    const struct settings_list *trusted = &settings->limits_trusted_networks;
+    const struct settings_list *private = &settings->upstream_private_services;
+    upward->networks =
+        arena_calloc(upward->arena, allowed->count + trusted->count + 1, sizeof(*upward->networks));
+    upward->private_networks =
+        arena_calloc(upward->arena, private->count + 1, sizeof(*upward->private_networks));
+    if (upward->networks == NULL || upward->private_networks == NULL) {
         return fault_set(fault, STATUS_NO_MEMORY, "out of memory");
     }
-    for (size_t l = 0; l < 2; l++) {
-        for (size_t i = 0; i < lists[l]->count; i++) {
-            struct settings_network *next = &upward->networks[upward->network_count++];
-            if (settings_parse_network(lists[l]->items[i], next) != STATUS_OK) {
-                return fault_set(fault, STATUS_BAD_SETTING,
-                                 "upstream.allowed_networks: \"%s\" is not a network",
-                                 lists[l]->items[i]);
-            }
-        }
+    enum status status = add_networks(allowed, "upstream.allowed_networks", upward->networks,
+                                      &upward->network_count, fault);
+    if (status == STATUS_OK) {
+        status = add_networks(trusted, "limits.trusted_networks", upward->networks,
+                              &upward->network_count, fault);
     }
-    return STATUS_OK;
+    return status == STATUS_OK
+               ? add_networks(private, "upstream.private_services", upward->private_networks,
+                              &upward->private_count, fault)
+               : status;
+}
+
+bool upward_may_ask(const struct upward *upward, const struct net_address *address,
+                    bool is_told_here)
+{
+    return is_told_here || net_address_is_public(address) ||
+           (upward != NULL &&
+            sources_trust(address, upward->private_networks, upward->private_count));
 }
 
 bool upward_refuses(const struct upward *upward, struct bytes handle)

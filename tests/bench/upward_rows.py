@@ -41,7 +41,7 @@ def start(bench, run, node, address, upstream=None, hot_set=0, core=0):
                 "limits:\n  trusted_networks: [%s]\nlog:\n  level: warning\ncache:\n  size: 128M\n"
                 % (prefix, address[0], address[1], hot_set, run.TRUSTED))
         if upstream is not None:
-            f.write("upstream:\n  servers: ['%s:%d']\n" % upstream)
+            f.write("upstream:\n  private_services: [127.0.0.0/8]\n  servers: ['%s:%d']\n" % upstream)
     words = [bench.tool("guantongd"), *(["--allow-root"] if os.geteuid() == 0 else []), node]
     name = run.name_of(pattern(prefix), 0)
 

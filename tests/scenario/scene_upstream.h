@@ -383,7 +383,8 @@ static inline void upstream_open_cache(struct upstream_scene *up)
 #define UPSTREAM_YAML                                                                              \
     "node:\n  prefix: '88.1'\n"                                                                    \
     "limits:\n  parked: 40000\n  parked_bytes: 1G\n  trusted_networks: [127.0.0.0/8]\n"            \
-    "upstream:\n  servers: ['127.0.0.7:2650']\n  refused: ['88.66']\n"
+    "upstream:\n  servers: ['127.0.0.7:2650']\n  refused: ['88.66']\n"                             \
+    "  private_services: [127.0.0.0/8]\n"
 
 static inline int upstream_open_all(void **state, const char *yaml, bool has_cache)
 {

@@ -12,7 +12,7 @@ static int open_with(void **state, const char *servers)
     char yaml[512];
     (void)snprintf(yaml, sizeof(yaml),
                    "node:\n  prefix: '88.1'\nlimits:\n  trusted_networks: [127.0.0.0/8]\n"
-                   "upstream:\n  servers: [%s]\n",
+                   "upstream:\n  private_services: [127.0.0.0/8]\n  servers: [%s]\n",
                    servers);
     return upstream_open_all(state, yaml, false);
 }

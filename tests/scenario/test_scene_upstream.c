@@ -269,6 +269,18 @@ static void strangers_are_not_served(void **state)
     assert_int_equal(scene_count(up->scene, METRIC_upstream_refused), 1);
 }
 
+/* What the top-level server tells leads to an address behind our own walls. */
+static void services_on_private_addresses_are_not_asked_for_others(void **state)
+{
+    struct upstream_scene *up = *state;
+    up->upward->private_count = 0;
+    assert_int_not_equal(upstream_ask(up, NAME, 5000), 1);
+    assert_true(upstream_questions_of(up, TOP) > 0); /* our settings name it */
+    assert_int_equal(upstream_questions_of(up, FIRST), 0);
+    assert_int_equal(upstream_questions_of(up, SECOND), 0);
+    assert_true(scene_count(up->scene, METRIC_upstream_private) > 0);
+}
+
 /* The same through the tunnel of HTTP. */
 static uint32_t ask_by_http(struct scene *scene, const char *handle)
 {
@@ -535,6 +547,7 @@ int main(void)
         CASE(high_recursion_count_is_refused_before_anything_is_asked),
         CASE(site_that_says_it_is_not_responsible_is_looked_up_once_more),
         CASE(own_and_refused_prefixes_are_never_asked_about),
+        CASE(services_on_private_addresses_are_not_asked_for_others),
         CASE(strangers_are_not_served),
         CASE(strangers_are_served_a_few_names_over_http),
         CASE(dead_top_node_is_not_hammered_and_is_found_again),

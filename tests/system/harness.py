@@ -85,6 +85,8 @@ class Node:
         run("init", self.dir, "--prefix", prefix, *addresses, "--port", self.port, *ports, *init)
         # Tests ask more than a stranger may; those of the limits take this back.
         self.setting("limits", "trusted_networks", "[127.0.0.0/8, '::1/128']")
+        # All nodes of a test are on this machine.
+        self.setting("upstream", "private_services", "[127.0.0.0/8, '::1/128']")
         # Nothing happens that the test did not ask for; those of routes take this back.
         self.setting("probe", "interval", "0s")
 

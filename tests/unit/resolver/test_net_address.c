@@ -112,6 +112,50 @@ static void what_is_no_address_is_refused(void **state)
     }
 }
 
+static void public_addresses_are_hosts_of_the_open_internet(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool is_public;
+    } rows[] = {
+        {"8.8.8.8", true},
+        {"172.15.0.1", true},
+        {"172.32.0.1", true},
+        {"100.63.0.1", true},
+        {"100.128.0.1", true},
+        {"192.167.1.1", true},
+        {"169.253.0.1", true},
+        {"223.255.255.1", true},
+        {"2001:db8::1", true},
+        {"2400:3200::1", true},
+        {"0.0.0.0", false},
+        {"10.1.2.3", false},
+        {"100.64.0.1", false},
+        {"127.0.0.1", false},
+        {"169.254.169.254", false},
+        {"172.16.0.1", false},
+        {"172.31.255.1", false},
+        {"192.168.1.1", false},
+        {"224.0.0.1", false},
+        {"255.255.255.255", false},
+        {"::", false},
+        {"::1", false},
+        {"fd00::1", false},
+        {"ff02::1", false},
+        {"64:ff9b::7f00:1", false},
+        {"2002:7f00:1::", false},
+        {"::ffff:10.0.0.1", false},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct net_address address;
+        assert_int_equal(net_address_parse(rows[i].text, 1, &address), STATUS_OK);
+        if (net_address_is_public(&address) != rows[i].is_public) {
+            fail_msg("%s", rows[i].text);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -121,6 +165,7 @@ int main(void)
         cmocka_unit_test(loopback_is_known_in_both_families),
         cmocka_unit_test(zone_name_is_looked_up),
         cmocka_unit_test(what_is_no_address_is_refused),
+        cmocka_unit_test(public_addresses_are_hosts_of_the_open_internet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
