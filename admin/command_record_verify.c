@@ -114,6 +114,8 @@ static const char *phase_text(struct command_call *call, enum record_verify_phas
         return say_text(call, "history", "历史");
     case RECORD_VERIFY_MARKS:
         return say_text(call, "deletions", "删除标记");
+    case RECORD_VERIFY_APIKEYS:
+        return say_text(call, "API keys", "API 密钥");
     case RECORD_VERIFY_PREFIXES:
     case RECORD_VERIFY_ENTERPRISES:
         return say_text(call, "prefixes", "前缀");

@@ -5,6 +5,7 @@
 #include "registry/apply_item.h"
 
 #include "protocol/text.h"
+#include "registry/apikey_row.h"
 #include "registry/prefix_row.h"
 #include "registry/record_row.h"
 
@@ -14,6 +15,7 @@ static enum status version_of(enum change_table table, struct bytes key, struct 
     struct record_row record;
     struct prefix_row prefix;
     struct enterprise_row enterprise;
+    struct apikey_row apikey;
     enum status status = STATUS_CORRUPT;
     switch (table) {
     case CHANGE_RECORD:
@@ -27,6 +29,10 @@ static enum status version_of(enum change_table table, struct bytes key, struct 
     case CHANGE_ENTERPRISE:
         status = enterprise_row_decode(key, row, &enterprise);
         *out_version = status == STATUS_OK ? enterprise.version : 0;
+        break;
+    case CHANGE_APIKEY:
+        status = apikey_row_decode(key, row, &apikey);
+        *out_version = status == STATUS_OK ? apikey.version : 0;
         break;
     case CHANGE_AUDIT:
         break;
@@ -201,6 +207,18 @@ static void put_enterprise(struct store_txn *txn, const struct change_item *item
     store_put(txn, STORE_ENTERPRISE, item->key, wire_wrote(&w));
 }
 
+static void put_apikey(struct store_txn *txn, const struct change_item *item,
+                       const struct history_moment *now)
+{
+    const struct apikey_row facts = {
+        .version = item->version,
+        .position = now->position,
+        .created_ms = item->expected_version == 0 ? now->time_ms : item->created_ms,
+    };
+    apikey_row_seal(item->key, item->row, item->row_len, &facts);
+    store_put(txn, STORE_APIKEY, item->key, bytes_of(item->row, item->row_len));
+}
+
 static void put_audit(struct store_txn *txn, struct hasher *hasher, struct change_item *item,
                       const struct history_moment *now)
 {
@@ -245,6 +263,9 @@ void apply_item(struct store_txn *txn, struct hasher *hasher, struct change_item
         break;
     case CHANGE_ENTERPRISE:
         put_enterprise(txn, item, now);
+        break;
+    case CHANGE_APIKEY:
+        put_apikey(txn, item, now);
         break;
     case CHANGE_AUDIT:
         put_audit(txn, hasher, item, now);

@@ -5,12 +5,14 @@
  *   format 1 ‖ policy 1 ‖ item count 4 ‖ items ‖ dependency count 4 ‖ dependencies
  *   item: table 1 ‖ operation 1 ‖ mode 1 ‖
  *     record put: handle ‖ encoded value list · record delete: handle
+ *     API key: id ‖ content (apikey_row.h)
  *     prefix: prefix ‖ state 1 ‖ hosting 1 ‖ case rule 1 ‖ max identifiers 8 ‖ max bytes 8 ‖
  * enterprise audit: action ‖ object ‖ detail dependency: table 1 ‖ name ‖ version 8
  *
  * Runs of bytes have an int4 length. The decoder builds the set through the same functions as
  * everybody, so that whatever arrives is judged again.
  */
+#include "registry/apikey_row.h"
 #include "registry/change_item.h"
 
 #define FORMAT 1
@@ -112,6 +114,19 @@ static enum status decode_audit(struct wire_reader *r, struct arena *scratch,
     return change_set_audit(set, text, object, detail);
 }
 
+static enum status decode_apikey(struct wire_reader *r, enum change_mode mode,
+                                 struct change_set *set)
+{
+    struct bytes id = wire_bytes(r);
+    struct bytes content = wire_bytes(r);
+    struct apikey_row row;
+    if (!wire_ok(r) || apikey_row_read_content(content, &row, NULL) != STATUS_OK) {
+        return STATUS_PROTOCOL_ERROR;
+    }
+    row.id = id;
+    return change_set_put_apikey(set, &row, mode, NULL);
+}
+
 static enum status decode_item(struct wire_reader *r, struct arena *scratch, struct change_set *set)
 {
     uint8_t table = wire_u8(r);
@@ -132,6 +147,8 @@ static enum status decode_item(struct wire_reader *r, struct arena *scratch, str
         return decode_prefix(r, (enum change_mode)mode, set);
     case CHANGE_AUDIT:
         return decode_audit(r, scratch, set);
+    case CHANGE_APIKEY:
+        return decode_apikey(r, (enum change_mode)mode, set);
     default:
         return STATUS_PROTOCOL_ERROR;
     }

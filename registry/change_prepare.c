@@ -153,6 +153,8 @@ static enum status prepare_item(struct preparation *p, struct change_item *item)
         return prepare_prefix(p, item);
     case CHANGE_AUDIT:
         return prepare_audit(p, item);
+    case CHANGE_APIKEY:
+        return prepare_apikey(p, item);
     case CHANGE_ENTERPRISE:
         break;
     }

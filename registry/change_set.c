@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "registry/apikey_row.h"
 #include "registry/change_item.h"
 #include "registry/keys.h"
 #include "registry/prefix_row.h"
@@ -56,6 +57,8 @@ const char *change_table_name(enum change_table table)
         return "enterprise";
     case CHANGE_AUDIT:
         return "audit";
+    case CHANGE_APIKEY:
+        return "apikey";
     }
     return "?";
 }
@@ -364,6 +367,33 @@ enum status change_set_put_prefix(struct change_set *set, const struct prefix_ro
     }
     return status == STATUS_HANDLE_EXISTS
                ? fault_set(fault, status, "the set already has this prefix")
+               : status;
+}
+
+enum status change_set_put_apikey(struct change_set *set, const struct apikey_row *row,
+                                  enum change_mode mode, struct fault *fault)
+{
+    struct apikey_row read;
+    uint8_t *room = arena_alloc(set->asked, APIKEY_CONTENT_MAX);
+    if (room == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    struct wire_writer w = wire_write(room, APIKEY_CONTENT_MAX);
+    apikey_row_content(&w, row);
+    if (w.failed || !apikey_row_is_id(row->id)) {
+        return fault_set(fault, STATUS_INVALID_VALUE, "not an API key");
+    }
+    enum status status = apikey_row_read_content(wire_wrote(&w), &read, fault);
+    const struct change_item item = {
+        .table = CHANGE_APIKEY,
+        .operation = JOURNAL_PUT,
+        .mode = mode,
+        .handle = row->id,
+        .identity = row->id,
+        .values = wire_wrote(&w),
+    };
+    return status == STATUS_OK
+               ? add_item(set, &item, ITEM_FIXED + 8 + row->id.len + item.values.len)
                : status;
 }
 

@@ -36,6 +36,7 @@ enum change_table {
     CHANGE_PREFIX = 2,
     CHANGE_ENTERPRISE = 3,
     CHANGE_AUDIT = 4,
+    CHANGE_APIKEY = 5,
 };
 
 /* "record", "prefix", ...; "?" for what is none. */
@@ -64,6 +65,11 @@ enum status change_set_delete_record(struct change_set *set, struct bytes handle
  * content is UNCHANGED in every mode; the case rule of one that has a row stays as it is; CREATE
  * takes a new or an UNHOMED one; another enterprise's is HANDLE_EXISTS. */
 enum status change_set_put_prefix(struct change_set *set, const struct prefix_row *row,
+                                  enum change_mode mode, struct fault *fault);
+
+/* Adds an API key with exactly this content (apikey_row.h): INVALID_VALUE. */
+struct apikey_row;
+enum status change_set_put_apikey(struct change_set *set, const struct apikey_row *row,
                                   enum change_mode mode, struct fault *fault);
 
 /* An audit row in the act's own set: who and from where are the set's. */

@@ -87,7 +87,7 @@ bool journal_next_item(struct wire_reader *r, struct journal_item *out_item)
     item.version = wire_u64(r);
     take_hash(r, item.digest);
     bool is_known = (operation == JOURNAL_PUT || operation == JOURNAL_DELETE) &&
-                    table >= CHANGE_RECORD && table <= CHANGE_AUDIT && class >= JOURNAL_PUBLIC &&
+                    table >= CHANGE_RECORD && table <= CHANGE_APIKEY && class >= JOURNAL_PUBLIC &&
                     class <= JOURNAL_INTERNAL;
     if (!wire_ok(r) || !is_known) {
         r->failed = true;

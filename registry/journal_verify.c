@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "registry/apikey_row.h"
 #include "registry/apply_item.h"
 #include "registry/history.h"
 #include "registry/journal_recount.h"
@@ -167,6 +168,25 @@ static enum status digest_enterprise(struct verifier *v, const struct journal_it
     return record_digest_plain(v->item_hasher, &of, out);
 }
 
+static enum status digest_apikey(struct verifier *v, const struct journal_item *item,
+                                 uint8_t out[JOURNAL_HASH_LEN])
+{
+    struct bytes body;
+    struct apikey_row row;
+    uint8_t content[APIKEY_CONTENT_MAX];
+    enum status status = find_body(snapshot_store(v->snapshot), item, item->key, &body);
+    if (status == STATUS_OK) {
+        status = apikey_row_decode(item->key, body, &row);
+    }
+    if (status != STATUS_OK || row.position != v->position) {
+        return status == STATUS_OK ? STATUS_CONFLICT : status;
+    }
+    struct wire_writer w = wire_write(content, sizeof(content));
+    apikey_row_content(&w, &row);
+    const struct record_digest_of of = {item->key, item->version, wire_wrote(&w)};
+    return record_digest_plain(v->item_hasher, &of, out);
+}
+
 static enum status digest_audit(struct verifier *v, const struct journal_item *item,
                                 uint8_t out[JOURNAL_HASH_LEN])
 {
@@ -189,6 +209,8 @@ static enum status digest_body(struct verifier *v, const struct journal_item *it
         return digest_prefix(v, item, out);
     case CHANGE_ENTERPRISE:
         return digest_enterprise(v, item, out);
+    case CHANGE_APIKEY:
+        return digest_apikey(v, item, out);
     case CHANGE_AUDIT:
         break;
     }

@@ -14,6 +14,7 @@ const char *keys_database_name(enum store_database database)
         [STORE_RECORD] = "record",   [STORE_HISTORY] = "history", [STORE_TOMBSTONE] = "tombstone",
         [STORE_PREFIX] = "prefix",   [STORE_COUNTER] = "counter", [STORE_ENTERPRISE] = "enterprise",
         [STORE_JOURNAL] = "journal", [STORE_AUDIT] = "audit",     [STORE_META] = "meta",
+        [STORE_APIKEY] = "apikey",
     };
     assert(database < STORE_DATABASES);
     return names[database];
@@ -28,6 +29,8 @@ enum store_database keys_database_of(enum change_table table)
         return STORE_PREFIX;
     case CHANGE_ENTERPRISE:
         return STORE_ENTERPRISE;
+    case CHANGE_APIKEY:
+        return STORE_APIKEY;
     case CHANGE_AUDIT:
         break;
     }

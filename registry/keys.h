@@ -25,6 +25,11 @@
  *   counter     prefix ‖ 0 ‖ counter 1   value 8; derived, neither journalled nor versioned
  *   enterprise  id                       format 1 ‖ state 1 ‖ reserved 2 ‖ crc32c 4 ‖ version 8 ‖
  *                                        position 8 ‖ created_ms 8
+ *   apikey      id                       format 1 ‖ reserved 3 ‖ crc32c 4 ‖ version 8 ‖
+ *                                        position 8 ‖ created_ms 8 ‖ state 1 ‖ verbs 4 ‖
+ *                                        expires_ms 8 ‖ mac 32 ‖ identity (index 4, handle) ‖
+ *                                        enterprise ‖ note ‖ prefixes ‖ networks (lists: count 4,
+ *                                        texts; texts: length 4, text)
  *   journal     shard 2 ‖ position 8     format 1 ‖ count 4 ‖ time_ms 8 ‖ chain 32 ‖ actor length
  *                                        1 ‖ actor ‖ origin length 1 ‖ origin ‖ items; an item is
  *                                        operation 1 ‖ table 1 ‖ class 1 ‖ key length 2 ‖ key
@@ -39,7 +44,8 @@
 
 #include "registry/change_set.h"
 
-#define KEYS_SCHEMA 1
+#define KEYS_SCHEMA 2 /* 1 had no apikey; a writer that opens it makes 2 of it */
+#define KEYS_SCHEMA_OLDEST 1
 #define KEYS_PLAIN_MAX 470
 #define KEYS_RECORD_MAX (KEYS_PLAIN_MAX + 32)
 #define KEYS_MAX 511           /* LMDB's own limit as Debian builds it */
@@ -55,6 +61,7 @@ enum store_database {
     STORE_JOURNAL,
     STORE_AUDIT,
     STORE_META,
+    STORE_APIKEY,
     STORE_DATABASES,
 };
 

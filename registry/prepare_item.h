@@ -27,6 +27,7 @@ struct preparation {
 /* Each gives the item's outcome: OK when it is to be applied, UNCHANGED, or why it fails. */
 enum status prepare_record(struct preparation *p, struct change_item *item);
 enum status prepare_prefix(struct preparation *p, struct change_item *item);
+enum status prepare_apikey(struct preparation *p, struct change_item *item);
 
 /* The hash of the item as its journal line will be. */
 static inline enum status prepare_item_hash(struct preparation *p, struct change_item *item)

@@ -34,6 +34,7 @@ enum record_verify_phase {
     RECORD_VERIFY_MARKS,
     RECORD_VERIFY_PREFIXES,
     RECORD_VERIFY_ENTERPRISES,
+    RECORD_VERIFY_APIKEYS,
     RECORD_VERIFY_JOURNAL,
 };
 
@@ -45,8 +46,8 @@ struct record_verify_watch {
 };
 
 struct record_verify_report {
-    uint64_t records, history_rows, marks, prefixes, enterprises; /* read */
-    uint64_t damaged;                                             /* findings but the lost ones */
+    uint64_t records, history_rows, marks, prefixes, enterprises, apikeys; /* read */
+    uint64_t damaged;       /* findings but the lost ones */
     uint64_t lost;          /* superseded versions given up earlier */
     bool counters_compared; /* not when a record is damaged: it cannot be counted */
     bool counters_hold;

@@ -108,6 +108,24 @@ enum status registry_find_home(struct snapshot *snapshot, struct bytes handle,
 enum status registry_next_prefix(struct snapshot *snapshot, struct bytes after,
                                  struct prefix_row *out_row);
 
+/* --- API keys (apikey_row.h) ------------------------------------------------------------------ */
+
+struct apikey_row;
+
+/* NOT_FOUND, CORRUPT. */
+enum status registry_get_apikey(struct snapshot *snapshot, struct bytes id,
+                                struct apikey_row *out_row);
+
+/* The key behind `after` (empty: the first) in order of ids; NOT_FOUND at the end. */
+enum status registry_next_apikey(struct snapshot *snapshot, struct bytes after,
+                                 struct apikey_row *out_row);
+
+/* What a row keeps of this secret. BAD_SETTING: there is no commitment key. */
+enum status registry_apikey_mac(struct snapshot *snapshot, struct bytes id, struct bytes secret,
+                                uint8_t out[32]);
+
+/* --- counters --------------------------------------------------------------------------------- */
+
 enum counter { COUNTER_IDENTIFIERS = 1, COUNTER_BYTES = 2 };
 
 /* Exact as of the snapshot; 0 when never charged. Records 0.NA/... are counted under "0.NA". */

@@ -184,7 +184,8 @@ enum status store_get(struct store_txn *txn, enum store_database database, struc
     }
     MDB_val at = store_val(key);
     MDB_val row;
-    int error = key.len == 0 || key.len > KEYS_MAX
+    bool is_none = txn->registry->databases[database] == STORE_NO_DATABASE;
+    int error = is_none || key.len == 0 || key.len > KEYS_MAX
                     ? MDB_NOTFOUND
                     : mdb_get(txn->mdb, txn->registry->databases[database], &at, &row);
     if (error == 0) {
@@ -322,14 +323,19 @@ static enum status open_environment(struct registry *registry,
     return store_file_check(registry->env, !options->is_read_only, fault);
 }
 
+static void put_schema(struct store_txn *txn)
+{
+    uint8_t version[4];
+    wire_store_u32(version, KEYS_SCHEMA);
+    store_put(txn, STORE_META, bytes_of_text(schema_name), bytes_of(version, sizeof(version)));
+}
+
 static enum status check_schema(struct store_txn *txn, bool is_writer, struct fault *fault)
 {
     struct bytes stored = BYTES_NONE;
     enum status status = store_get(txn, STORE_META, bytes_of_text(schema_name), &stored);
     if (status == STATUS_NOT_FOUND && is_writer && store_entries(txn, STORE_JOURNAL) == 0) {
-        uint8_t version[4];
-        wire_store_u32(version, KEYS_SCHEMA);
-        store_put(txn, STORE_META, bytes_of_text(schema_name), bytes_of(version, sizeof(version)));
+        put_schema(txn);
         return store_status(txn->error);
     }
     struct wire_reader r = wire_read(stored);
@@ -337,12 +343,35 @@ static enum status check_schema(struct store_txn *txn, bool is_writer, struct fa
     if (!wire_done(&r)) {
         return fault_set(fault, STATUS_CORRUPT, "the store does not say which schema it has");
     }
+    if (version >= KEYS_SCHEMA_OLDEST && version < KEYS_SCHEMA) {
+        if (!txn->registry->is_read_only) {
+            put_schema(txn);
+        }
+        return store_status(txn->error);
+    }
     if (version != KEYS_SCHEMA) {
         return fault_set(fault, STATUS_CORRUPT,
                          "the store has schema %u, this program knows schema %u", version,
                          KEYS_SCHEMA);
     }
     return STATUS_OK;
+}
+
+/* What schema 1 did not have yet is made by whoever may write. */
+static int open_database(struct store_txn *txn, enum store_database database, unsigned flags)
+{
+    struct registry *registry = txn->registry;
+    bool is_new = database == STORE_APIKEY;
+    if (is_new && !registry->is_read_only) {
+        flags |= MDB_CREATE;
+    }
+    int error =
+        mdb_dbi_open(txn->mdb, keys_database_name(database), flags, &registry->databases[database]);
+    if (error == MDB_NOTFOUND && is_new && registry->is_read_only) {
+        registry->databases[database] = STORE_NO_DATABASE;
+        error = 0;
+    }
+    return error;
 }
 
 static enum status open_databases(struct registry *registry, bool may_create, struct fault *fault)
@@ -356,8 +385,7 @@ static enum status open_databases(struct registry *registry, bool may_create, st
     }
     unsigned flags = may_create && !registry->is_read_only ? MDB_CREATE : 0u;
     for (int i = 0; i < STORE_DATABASES && txn.error == 0; i++) {
-        txn.error = mdb_dbi_open(txn.mdb, keys_database_name((enum store_database)i), flags,
-                                 &registry->databases[i]);
+        txn.error = open_database(&txn, (enum store_database)i, flags);
     }
     if (txn.error != 0) {
         mdb_txn_abort(txn.mdb);

@@ -31,6 +31,9 @@
 /* Named databases an environment may hold, ours and those to come. */
 #define STORE_DATABASES_MAX 64
 
+/* Of a store of an older schema that is only read: every key is NOT_FOUND there. */
+#define STORE_NO_DATABASE ((MDB_dbi)-1)
+
 /* What the next change set continues from; adopted only after a commit. */
 struct journal_state {
     uint64_t position; /* of the last item, 0 when empty */

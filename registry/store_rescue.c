@@ -16,6 +16,9 @@ static int open_databases(const struct registry *registry, MDB_env *env)
     }
     for (int i = 0; i < STORE_DATABASES && error == 0; i++) {
         MDB_dbi database = 0;
+        if (registry->databases[i] == STORE_NO_DATABASE) {
+            continue;
+        }
         error = mdb_dbi_open(txn, keys_database_name((enum store_database)i), 0, &database);
         if (error == 0 && database != registry->databases[i]) {
             error = MDB_BAD_DBI;
