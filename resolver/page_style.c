@@ -71,7 +71,7 @@ static const char *const style[] = {
     ".value>dt{font-size:.85rem;font-weight:600;display:flex;justify-content:space-between;"
     "gap:.6rem;margin-bottom:.15rem}"
     ".index{font-weight:400;font-variant-numeric:tabular-nums}"
-    ".text{white-space:pre-wrap}"
+    ".text{white-space:pre-wrap}.value>dd>.text{display:block;max-height:15rem;overflow:auto}"
     ".meta{margin:.3rem 0 0;font-size:.8rem;color:var(--soft)}"
     "small{font-size:.8rem;color:var(--soft)}"
     "code{font:.85em/1.5 ui-monospace,Consolas,'DejaVu Sans Mono',monospace;overflow-wrap:anywhere}"
