@@ -17,6 +17,8 @@
 #include "resolver/log.h"
 #include "resolver/metrics.h"
 
+#include <stdatomic.h>
+
 struct cache;
 struct cache_reader;
 
@@ -58,6 +60,9 @@ struct cache_entry {
     int64_t kept_until_ms;
 };
 
+/* Labels of METRIC_cache_hits. */
+enum cache_hit { CACHE_HIT_RECORD, CACHE_HIT_PART, CACHE_HIT_NEGATIVE, CACHE_HIT_SITES };
+
 /* Asked with a filter, an entry of the whole record answers, too. */
 enum cache_state cache_get(struct cache_reader *reader, const struct cache_question *question,
                            int64_t now_ms, struct cache_entry *out_entry);
@@ -95,6 +100,29 @@ void cache_write_values(struct wire_writer *w, const struct cache_entry *entry, 
 
 /* The same for one decoded value. */
 uint32_t cache_ttl(const struct cache_entry *entry, const struct value *value, int64_t now_ms);
+
+/* While the time is within [from, until) a fresh entry stays fresh, and its values are written with
+ * the same bytes. */
+struct cache_span {
+    int64_t from_ms;
+    int64_t until_ms;
+};
+struct cache_span cache_span(const struct cache_entry *entry, int64_t now_ms);
+
+/* For who keeps a copy of what cache_get has just told about the whole record of a handle: does the
+ * cache still hold what it was made from? Whatever touches the entry afterwards ends it: another
+ * answer, a flush, its eviction; others may end it, too. */
+struct cache_stamp {
+    const _Atomic uint64_t *touched; /* the newest transaction that did; as long as the cache */
+    uint64_t txn;                    /* what the copy was read in */
+};
+struct cache_stamp cache_stamp(const struct cache_reader *reader,
+                               const struct cache_question *question);
+
+static inline bool cache_stamp_holds(const struct cache_stamp *stamp)
+{
+    return atomic_load_explicit(stamp->touched, memory_order_relaxed) <= stamp->txn;
+}
 
 /* One per worker; `slot` is the worker's, may be NULL. `out_reader` is NULL with a NULL cache. */
 enum status cache_reader_new(struct cache *cache, struct metrics_slot *slot,

@@ -15,8 +15,6 @@ struct cache_reader {
     bool is_active;
 };
 
-enum label { HIT_RECORD, HIT_PART, HIT_NEGATIVE, HIT_SITES };
-
 static void count(const struct cache_reader *reader, enum metric metric, unsigned label)
 {
     if (reader->slot != NULL) {
@@ -152,12 +150,12 @@ static enum cache_state find(struct cache_reader *reader, const struct cache_que
 static unsigned label_of(const struct cache_question *question, const struct cache_entry *entry)
 {
     if (question->kind == CACHE_SITES) {
-        return HIT_SITES;
+        return CACHE_HIT_SITES;
     }
     if (entry->code != 1) {
-        return HIT_NEGATIVE;
+        return CACHE_HIT_NEGATIVE;
     }
-    return entry->is_whole ? HIT_RECORD : HIT_PART;
+    return entry->is_whole ? CACHE_HIT_RECORD : CACHE_HIT_PART;
 }
 
 enum cache_state cache_get(struct cache_reader *reader, const struct cache_question *question,
@@ -192,6 +190,19 @@ enum cache_state cache_peek(struct cache_reader *reader, const struct cache_ques
                             int64_t now_ms, struct cache_entry *out_entry)
 {
     return reader == NULL ? CACHE_NONE : find(reader, question, now_ms, out_entry);
+}
+
+struct cache_stamp cache_stamp(const struct cache_reader *reader,
+                               const struct cache_question *question)
+{
+    struct cache_key key;
+    if (reader == NULL || !reader->is_active ||
+        cache_key_name(question->asked->handle, question->rule, &key) != STATUS_OK ||
+        cache_key_shape(&key, CACHE_SHAPE_WHOLE, NULL) != STATUS_OK) {
+        return (struct cache_stamp){NULL, 0};
+    }
+    return (struct cache_stamp){cache_store_touched(&reader->cache->store, cache_key_bytes(&key)),
+                                mdb_txn_id(reader->txn)};
 }
 
 /* --- telling ------------------------------------------------------------------------------------

@@ -268,6 +268,15 @@ uint32_t cache_ttl(const struct cache_entry *entry, const struct value *value, i
     return value->ttl > age_s ? value->ttl - (uint32_t)age_s : 0;
 }
 
+struct cache_span cache_span(const struct cache_entry *entry, int64_t now_ms)
+{
+    int64_t age_ms = now_ms - entry->fetched_ms;
+    int64_t from_ms = now_ms - age_ms % MS;
+    int64_t until_ms = from_ms + MS;
+    return (struct cache_span){from_ms,
+                               until_ms < entry->expires_ms ? until_ms : entry->expires_ms};
+}
+
 void cache_write_values(struct wire_writer *w, const struct cache_entry *entry, int64_t now_ms)
 {
     struct wire_reader r = wire_read(entry->values);

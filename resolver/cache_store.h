@@ -16,6 +16,7 @@
 
 #define CACHE_BYTES_MIN (32u << 20)
 #define CACHE_BOOT_MAX 64
+#define CACHE_TOUCHED 4096 /* words; entries that share one end each other's copies */
 
 struct cache_store {
     MDB_env *env;
@@ -31,6 +32,10 @@ struct cache_store {
     uint64_t sequence;          /* of the newest row */
     int64_t clock_ms;           /* the newest time any entry was fetched or any tick told */
     _Atomic uint64_t published; /* the newest transaction readers can have */
+
+    /* The newest transaction that wrote or removed an entry, by its key; stored before its commit,
+     * so that it is there when that can be seen. */
+    _Atomic uint64_t touched[CACHE_TOUCHED];
 };
 
 struct cache_store_options {
@@ -84,6 +89,9 @@ bool cache_write_is_crowded(struct cache_write *write);
 
 /* Before a transaction that adds something. */
 void cache_store_grow(struct cache_store *store);
+
+/* The word of the entry with this key. */
+const _Atomic uint64_t *cache_store_touched(const struct cache_store *store, struct bytes key);
 
 uint64_t cache_store_used_bytes(const struct cache_store *store, MDB_txn *txn);
 

@@ -101,6 +101,25 @@ static void forget_order(struct cache_write *write, const struct cache_stored *s
     del(write, write->store->order, bytes_of(order, sizeof(order)));
 }
 
+/* Names made to meet in a word cost each other copies and nothing else: no secret is needed. */
+static size_t word_of(struct bytes key)
+{
+    static const uint64_t no_secret[2];
+    return handle_keyed_hash(key, no_secret) % CACHE_TOUCHED;
+}
+
+const _Atomic uint64_t *cache_store_touched(const struct cache_store *store, struct bytes key)
+{
+    return &store->touched[word_of(key)];
+}
+
+/* A transaction that fails afterwards has ended copies for nothing, until the next one. */
+static void touch(struct cache_write *write, struct bytes key)
+{
+    atomic_store_explicit(&write->store->touched[word_of(key)], mdb_txn_id(write->txn),
+                          memory_order_relaxed);
+}
+
 static bool is_kept_instead(const struct cache_stored *old, const struct cache_stored *fresh)
 {
     return (old->flags & CACHE_VERIFIED) != 0 && (fresh->flags & CACHE_VERIFIED) == 0 &&
@@ -124,6 +143,7 @@ void cache_write_put(struct cache_write *write, struct bytes key, uint8_t *row, 
         forget_order(write, &old);
     }
     store->sequence++;
+    touch(write, key);
     cache_order_key(fresh.kept_until_ms, fresh.sequence, order);
     put(write, store->entries, key, bytes_of(row, len));
     put(write, store->order, bytes_of(order, sizeof(order)), key);
@@ -158,6 +178,7 @@ static bool remove_entry(struct cache_write *write, struct bytes key, const MDB_
     if (is_whole) {
         forget_order(write, &stored);
     }
+    touch(write, key);
     del_found(write, write->store->entries, key);
     return true;
 }
@@ -203,6 +224,7 @@ static void remove_ordered(struct cache_write *write, struct bytes order, struct
     }
     bool is_that = status == STATUS_OK && bytes_equal(order, bytes_of(own, sizeof(own)));
     if (is_that || status == STATUS_CORRUPT) {
+        touch(write, key);
         del(write, write->store->entries, key);
     }
     del_found(write, write->store->order, order);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "resolver/forward_parts.h"
+#include "resolver/hot_path.h"
 #include "resolver/identity.h"
 #include "resolver/lookup.h"
 #include "resolver/refer.h"
@@ -341,6 +342,16 @@ static bool has_budget(const struct exchange *x)
                       rate * STRANGER_SECONDS, x->scope->now_ms * (60 / STRANGER_SECONDS));
 }
 
+/* What judge_caller says without looking at more than this, and find_anew at flags. */
+bool forward_tells_kept(const struct generation *generation, const struct net_address *peer,
+                        uint32_t flags)
+{
+    const struct upward *upward = generation->upward;
+    const uint32_t looked_at = (uint32_t)MESSAGE_RECURSIVE | (uint32_t)MESSAGE_AUTHORITATIVE;
+    return upward != NULL && (flags & looked_at) == (uint32_t)MESSAGE_RECURSIVE &&
+           sources_trust(peer, upward->networks, upward->network_count);
+}
+
 /* Is it resolved for this caller? OK, NOT_RESPONSIBLE, PENDING. */
 static enum status judge_caller(struct exchange *x, struct bytes handle)
 {
@@ -447,7 +458,11 @@ static enum status find_anew(struct exchange *x, struct bytes handle, struct byt
     }
     bool is_allowed = status == STATUS_OK;
     if (is_allowed && (x->message.header.flags & (uint32_t)MESSAGE_AUTHORITATIVE) == 0) {
-        status = forward_recall(worker, handle, x->scope->arena, out_values);
+        struct hot_lease lease;
+        status = forward_recall_lent(worker, handle, x->scope->arena, out_values, &lease);
+        if (status == STATUS_OK) {
+            hot_keep_lent(x->scope, handle, *out_values, &lease);
+        }
         if (status != STATUS_NOT_FOUND) {
             return status;
         }

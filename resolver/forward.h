@@ -57,6 +57,11 @@ void forward_send(struct worker *worker, struct forward_question *question);
  * for this caller, or nobody is asked about it; anything else is what to refuse with. */
 enum status forward_find(struct exchange *x, struct bytes name, struct bytes *out_values);
 
+/* Is whoever asks from there, with these flags of a resolution, told what the cache holds of names
+ * that have no home here? Of those who are not some still are, by the full way. */
+bool forward_tells_kept(const struct generation *generation, const struct net_address *peer,
+                        uint32_t flags);
+
 /* Is anybody asked about that name, whoever it is who needs it? `handle` has its slash. */
 bool forward_may_ask(struct exchange *x, struct bytes handle);
 

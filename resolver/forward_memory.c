@@ -36,8 +36,8 @@ static enum status tell(const struct cache_entry *entry, int64_t now_ms, struct 
     return w.failed ? STATUS_NOT_FOUND : STATUS_OK;
 }
 
-enum status forward_recall(struct worker *worker, struct bytes handle, struct arena *arena,
-                           struct bytes *out_values)
+enum status forward_recall_lent(struct worker *worker, struct bytes handle, struct arena *arena,
+                                struct bytes *out_values, struct hot_lease *out_lease)
 {
     const struct body_resolution asked = {.handle = handle};
     const struct cache_question question = question_of(&asked);
@@ -46,7 +46,16 @@ enum status forward_recall(struct worker *worker, struct bytes handle, struct ar
     if (cache_get(worker->cache, &question, now_ms, &entry) != CACHE_FRESH) {
         return STATUS_NOT_FOUND;
     }
+    *out_lease =
+        (struct hot_lease){cache_span(&entry, now_ms), cache_stamp(worker->cache, &question)};
     return tell(&entry, now_ms, arena, out_values);
+}
+
+enum status forward_recall(struct worker *worker, struct bytes handle, struct arena *arena,
+                           struct bytes *out_values)
+{
+    struct hot_lease unused;
+    return forward_recall_lent(worker, handle, arena, out_values, &unused);
 }
 
 enum status forward_recall_stale(struct worker *worker, struct bytes handle, struct arena *arena,

@@ -6,6 +6,7 @@
 
 #include "resolver/dns.h"
 #include "resolver/forward.h"
+#include "resolver/hot_set.h"
 #include "resolver/upstream.h"
 
 #define FORWARD_BUCKETS 1024
@@ -95,6 +96,10 @@ enum status forward_place(struct forward_job *job, const struct service_target *
  * VALUES_NOT_FOUND. NOT_FOUND: none. */
 enum status forward_recall(struct worker *worker, struct bytes handle, struct arena *arena,
                            struct bytes *out_values);
+
+/* The same for who keeps a copy of it. */
+enum status forward_recall_lent(struct worker *worker, struct bytes handle, struct arena *arena,
+                                struct bytes *out_values, struct hot_lease *out_lease);
 
 /* The same for one that is over its time, now that nobody answers. */
 enum status forward_recall_stale(struct worker *worker, struct bytes handle, struct arena *arena,

@@ -8,6 +8,7 @@
 
 #include "protocol/opcode.h"
 #include "registry/freshness.h"
+#include "resolver/forward.h"
 
 #define REQUEST_ID_AT 4 /* session and request id stand side by side */
 #define MESSAGE_LEN_AT 16
@@ -74,7 +75,9 @@ void hot_begin(struct hot_turn *turn, const struct exchange_scope *scope,
     turn->floor = freshness_floor(turn->path->freshness);
     turn->txn = snapshot_txn(scope->snapshot);
     turn->head.is_made = false;
+    turn->lent_head.is_made = false;
     turn->hits = 0;
+    turn->lent_hits = 0;
     turn->misses = 0;
     turn->request_bytes = 0;
     turn->answer_bytes = 0;
@@ -92,7 +95,8 @@ void hot_end(struct hot_turn *turn)
         metrics_add(metrics, METRIC_requests, turn->transport, turn->hits);
         metrics_add(metrics, METRIC_request_bytes, turn->transport, turn->request_bytes);
         metrics_add(metrics, METRIC_operations, resolution, turn->hits);
-        metrics_add(metrics, METRIC_straight_answers, 0, turn->hits);
+        metrics_add(metrics, METRIC_straight_answers, 0, turn->hits - turn->lent_hits);
+        metrics_add(metrics, METRIC_cache_hits, CACHE_HIT_RECORD, turn->lent_hits);
         metrics_add(metrics, METRIC_answers, success, turn->hits);
         metrics_add(metrics, METRIC_answer_bytes, turn->transport, turn->answer_bytes);
         metrics_add(metrics, METRIC_hot_hits, 0, turn->hits);
@@ -142,6 +146,17 @@ static bool is_good(const struct hot_turn *turn, const struct hot_entry *entry, 
            entry->txn >= freshness_touched(turn->path->freshness, hash);
 }
 
+/* As forward.c would tell it from the cache, to this one and now. */
+static bool is_lent_to(const struct hot_turn *turn, const struct hot_entry *entry,
+                       const struct hot_request *request, const struct net_address *peer)
+{
+    const struct hot_lease lease = hot_entry_lease(entry);
+    int64_t now_ms = turn->scope->now_ms;
+    return now_ms >= lease.span.from_ms && now_ms < lease.span.until_ms &&
+           cache_stamp_holds(&lease.stamp) &&
+           forward_tells_kept(turn->scope->generation, peer, request->plain.header.flags);
+}
+
 static bool is_made_for(const struct hot_head *head, const struct plain_request *plain)
 {
     const struct envelope *a = &head->asked;
@@ -152,14 +167,16 @@ static bool is_made_for(const struct hot_head *head, const struct plain_request 
            head->recursion_count == plain->header.recursion_count;
 }
 
-/* As exchange.c opens a success answer, but for ids and lengths. */
-static void make_head(struct hot_turn *turn, const struct plain_request *plain)
+/* As exchange.c opens a success answer, but for ids and lengths; what is lent has not our
+ * authority. */
+static void make_head(struct hot_turn *turn, const struct plain_request *plain, bool is_lent)
 {
-    struct hot_head *head = &turn->head;
+    struct hot_head *head = is_lent ? &turn->lent_head : &turn->head;
     struct envelope envelope;
     struct header header;
     exchange_answer_head(turn->scope, &plain->envelope, &plain->header, &envelope, &header);
     header.response_code = message_code_for(status_wire_code(STATUS_OK), envelope.version);
+    header.flags &= is_lent ? ~(uint32_t)MESSAGE_AUTHORITATIVE : UINT32_MAX;
     struct wire_writer w = wire_write(head->bytes, sizeof(head->bytes));
     (void)message_open(&w, &envelope, &header);
     assert(!w.failed && w.at == w.end);
@@ -170,12 +187,12 @@ static void make_head(struct hot_turn *turn, const struct plain_request *plain)
 }
 
 /* The ids are copied as they stand in the request. */
-static size_t write_answer(const struct hot_turn *turn, const struct hot_request *request,
+static size_t write_answer(const struct hot_head *head, const struct hot_request *request,
                            const struct hot_entry *entry, uint8_t *room)
 {
-    static const size_t head_len = sizeof(turn->head.bytes);
+    static const size_t head_len = sizeof(head->bytes);
     size_t len = head_len + entry->body_len + CREDENTIAL_LEN;
-    memcpy(room, turn->head.bytes, head_len);
+    memcpy(room, head->bytes, head_len);
     memcpy(room + REQUEST_ID_AT, request->packet.data + REQUEST_ID_AT, 8);
     wire_store_u32(room + MESSAGE_LEN_AT, (uint32_t)(len - MESSAGE_ENVELOPE_LEN));
     wire_store_u32(room + BODY_LEN_AT, entry->body_len);
@@ -184,22 +201,27 @@ static size_t write_answer(const struct hot_turn *turn, const struct hot_request
     return len;
 }
 
-size_t hot_answer(struct hot_turn *turn, const struct hot_request *request, uint8_t *room)
+size_t hot_answer(struct hot_turn *turn, const struct hot_request *request,
+                  const struct net_address *peer, uint8_t *room)
 {
     if (!request->is_plain) {
         return 0;
     }
     const struct hot_entry *entry =
         hot_set_find(turn->path->set, request->hash, request->plain.key);
-    if (entry == NULL || !is_good(turn, entry, request->hash)) {
+    bool is_lent = entry != NULL && entry->lease_len > 0;
+    if (entry == NULL || !is_good(turn, entry, request->hash) ||
+        (is_lent && !is_lent_to(turn, entry, request, peer))) {
         turn->misses++;
         return 0;
     }
-    if (!is_made_for(&turn->head, &request->plain)) {
-        make_head(turn, &request->plain);
+    const struct hot_head *head = is_lent ? &turn->lent_head : &turn->head;
+    if (!is_made_for(head, &request->plain)) {
+        make_head(turn, &request->plain, is_lent);
     }
-    size_t len = write_answer(turn, request, entry, room);
+    size_t len = write_answer(head, request, entry, room);
     turn->hits++;
+    turn->lent_hits += is_lent;
     turn->request_bytes += (int64_t)request->packet.len;
     turn->answer_bytes += (int64_t)len;
     return len;
@@ -207,13 +229,29 @@ size_t hot_answer(struct hot_turn *turn, const struct hot_request *request, uint
 
 /* Without a slash the name stands for another handle, by which the committer would know it; a
  * snapshot that is not published yet may know more than it should (registry/freshness.h). */
-void hot_keep(const struct exchange_scope *scope, struct bytes name, struct bytes values)
+static void keep(const struct exchange_scope *scope, const struct hot_body *body)
 {
     const struct hot_path *path = scope->hot;
+    struct bytes name = body->name;
     if (path != NULL && snapshot_is_published(scope->snapshot) &&
         memchr(name.data, '/', name.len) != NULL) {
-        const struct hot_body body = {.name = name, .values = values};
         hot_set_put(path->set, freshness_hash(path->freshness, name), snapshot_txn(scope->snapshot),
-                    &body);
+                    body);
+    }
+}
+
+void hot_keep(const struct exchange_scope *scope, struct bytes name, struct bytes values)
+{
+    const struct hot_body body = {.name = name, .values = values};
+    keep(scope, &body);
+}
+
+/* Whether the record of a prefix is ours to answer depends on more than prefixes. */
+void hot_keep_lent(const struct exchange_scope *scope, struct bytes name, struct bytes values,
+                   const struct hot_lease *lease)
+{
+    const struct hot_body body = {.name = name, .values = values, .lease = lease};
+    if (lease->stamp.touched != NULL && !handle_is_prefix_record(name)) {
+        keep(scope, &body);
     }
 }

@@ -11,6 +11,10 @@
  * transaction published before this turn's snapshot replaced or removed its record or changed a
  * prefix (registry/freshness.h); the head of the answer is made for each request. Belongs to its
  * worker's thread.
+ *
+ * What another node answered is lent by the cache: to those for whom such names are resolved
+ * whatever they say about themselves (forward_tells_kept), within the second in which its TTLs are
+ * right, and until the cache is told anything else about it. A prefix that comes here ends it, too.
  */
 #pragma once
 
@@ -52,7 +56,8 @@ struct hot_turn {
     uint64_t floor;
     uint64_t txn;
     struct hot_head head;
-    int64_t hits, misses, request_bytes, answer_bytes;
+    struct hot_head lent_head;
+    int64_t hits, lent_hits, misses, request_bytes, answer_bytes;
 };
 
 /* After worker_begin, so that everything published is seen. */
@@ -65,9 +70,16 @@ void hot_look(const struct hot_turn *turn, struct bytes packet, struct hot_reque
 /* What they need is on its way afterwards. At most HOT_BATCH. */
 void hot_find(const struct hot_turn *turn, const struct hot_request *requests, size_t count);
 
-/* Writes the answer to `room`, MESSAGE_PACKET_MAX bytes; its length, 0 when there is none. */
-size_t hot_answer(struct hot_turn *turn, const struct hot_request *request, uint8_t *room);
+/* Writes the answer for `peer` to `room`, MESSAGE_PACKET_MAX bytes; its length, 0 when there is
+ * none. */
+size_t hot_answer(struct hot_turn *turn, const struct hot_request *request,
+                  const struct net_address *peer, uint8_t *room);
 
 /* For op_resolve.c: this all-public record was just read from the scope's snapshot under this name.
  */
 void hot_keep(const struct exchange_scope *scope, struct bytes name, struct bytes values);
+
+/* For forward.c: this whole public record of a name that has no home here was just read from the
+ * cache. */
+void hot_keep_lent(const struct exchange_scope *scope, struct bytes name, struct bytes values,
+                   const struct hot_lease *lease);

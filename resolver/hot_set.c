@@ -102,9 +102,18 @@ static struct hot_entry *entry_at(const struct page *page, unsigned way)
     return (struct hot_entry *)((uintptr_t)page + (uintptr_t)page->line.starts[way] * UNIT);
 }
 
-static size_t units_of(size_t body_len)
+/* `len` is that of body and lease. */
+static size_t units_of(size_t len)
 {
-    return (sizeof(struct hot_entry) + body_len + UNIT - 1) / UNIT;
+    return (sizeof(struct hot_entry) + len + UNIT - 1) / UNIT;
+}
+
+struct hot_lease hot_entry_lease(const struct hot_entry *entry)
+{
+    struct hot_lease lease;
+    assert(entry->lease_len == sizeof(lease));
+    memcpy(&lease, entry->body + entry->body_len, sizeof(lease));
+    return lease;
 }
 
 void hot_set_prefetch(const struct hot_set *set, uint64_t hash)
@@ -161,7 +170,7 @@ static void take_out(struct hot_set *set, struct page *page, unsigned way)
 {
     struct line *line = &page->line;
     const struct hot_entry *entry = entry_at(page, way);
-    size_t units = units_of(entry->body_len);
+    size_t units = units_of((size_t)entry->body_len + entry->lease_len);
     size_t start = line->starts[way];
     size_t behind = FIRST_UNIT + line->used_units - start - units;
     set->figures.entries--;
@@ -209,12 +218,14 @@ static void append(struct hot_set *set, struct page *page, const struct hot_entr
     struct line *line = &page->line;
     unsigned way = line->count++;
     line->starts[way] = (uint8_t)(FIRST_UNIT + line->used_units);
-    line->used_units = (uint16_t)(line->used_units + units_of(head->body_len));
+    size_t len = (size_t)head->body_len + head->lease_len;
+    line->used_units = (uint16_t)(line->used_units + units_of(len));
     struct hot_entry *entry = entry_at(page, way);
     *entry = *head;
-    struct wire_writer w = wire_write(entry->body, head->body_len);
+    struct wire_writer w = wire_write(entry->body, len);
     wire_put_bytes(&w, body->name);
     wire_put_raw(&w, body->values);
+    wire_put_raw(&w, bytes_of(body->lease, head->lease_len));
     assert(!w.failed && w.at == w.end);
     set->figures.entries++;
     set->figures.bytes += head->body_len;
@@ -224,7 +235,8 @@ void hot_set_put(struct hot_set *set, uint64_t hash, uint64_t txn, const struct 
 {
     size_t key_len = 4 + body->name.len;
     size_t body_len = key_len + body->values.len;
-    if (body_len > HOT_SET_BODY_MAX) {
+    size_t lease_len = body->lease == NULL ? 0 : sizeof(*body->lease);
+    if (body_len + lease_len > HOT_SET_BODY_MAX) {
         return;
     }
     struct page *page = page_of(set, hash);
@@ -232,7 +244,7 @@ void hot_set_put(struct hot_set *set, uint64_t hash, uint64_t txn, const struct 
     struct wire_writer w = wire_write(key, sizeof(key));
     wire_put_bytes(&w, body->name);
     unsigned way = find_way(page, hash, bytes_of(key, key_len));
-    size_t units = units_of(body_len);
+    size_t units = units_of(body_len + lease_len);
     if (way != WAYS) {
         take_out(set, page, way);
     } else if (!has_room(&page->line, units) && set->newcomers++ % ADMIT_ONE_IN != 0) {
@@ -242,7 +254,8 @@ void hot_set_put(struct hot_set *set, uint64_t hash, uint64_t txn, const struct 
     const struct hot_entry head = {
         .txn = txn,
         .body_len = (uint32_t)body_len,
-        .key_len = (uint32_t)key_len,
+        .key_len = (uint16_t)key_len,
+        .lease_len = (uint16_t)lease_len,
     };
     append(set, page, &head, body);
     page->line.tags[page->line.count - 1] = tag_of(hash);

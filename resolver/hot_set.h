@@ -9,21 +9,32 @@
  * over all names costs little.
  *
  * Whether an entry is still true is the caller's question (hot_path.h): it keeps the transaction id
- * it was given.
+ * it was given, and with what is lent to it, the lease.
  */
 #pragma once
 
 #include "protocol/bytes.h"
+#include "resolver/cache.h"
 
 #define HOT_SET_PAGE 4096
 #define HOT_SET_BODY_MAX 2000 /* a page holds at least two */
 
+/* How long what another node answered may be told. */
+struct hot_lease {
+    struct cache_span span;
+    struct cache_stamp stamp;
+};
+
 struct hot_entry {
     uint64_t txn;
     uint32_t body_len;
-    uint32_t key_len; /* the body begins with the key */
+    uint16_t key_len;   /* the body begins with the key */
+    uint16_t lease_len; /* 0: none; it stands behind the body */
     uint8_t body[];
 };
+
+/* Of an entry that has one. */
+struct hot_lease hot_entry_lease(const struct hot_entry *entry);
 
 struct hot_set;
 
@@ -50,6 +61,7 @@ const struct hot_entry *hot_set_find(struct hot_set *set, uint64_t hash, struct 
 struct hot_body {
     struct bytes name;
     struct bytes values;
+    const struct hot_lease *lease; /* NULL: none */
 };
 
 /* Keeps a copy in place of what has this key; nothing when it is too large, or when no newcomer is

@@ -52,7 +52,8 @@ static bool turn_answer_hot(struct turn *turn, struct hot_ahead *ahead,
 {
     struct stream *stream = turn->stream;
     uint8_t *room = stream->worker->reply + turn->reply_len;
-    size_t len = login_is_in(&stream->login) ? 0 : hot_answer(&ahead->hot, asked, room);
+    size_t len =
+        login_is_in(&stream->login) ? 0 : hot_answer(&ahead->hot, asked, &stream->peer, room);
     if (len == 0) {
         return false;
     }

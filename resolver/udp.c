@@ -143,7 +143,7 @@ static void answer(struct udp *udp, const struct exchange_scope *scope,
         send_out(udp);
     }
     uint8_t *room = udp->worker->reply + udp->reply_len;
-    size_t len = hot == NULL ? 0 : hot_answer(&udp->hot, hot, room);
+    size_t len = hot == NULL ? 0 : hot_answer(&udp->hot, hot, &asked->peer, room);
     if (len == 0) {
         len = run(udp, scope, asked, request, room);
     }

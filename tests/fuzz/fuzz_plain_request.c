@@ -172,12 +172,13 @@ static struct bytes run_full(struct world *world, enum exchange_transport transp
 static struct bytes run_hot(struct world *world, enum exchange_transport transport,
                             struct bytes packet)
 {
+    static const struct net_address nobody;
     struct hot_turn turn;
     struct hot_request request;
     hot_begin(&turn, &world->scope, transport);
     hot_look(&turn, packet, &request);
     hot_find(&turn, &request, 1);
-    size_t len = hot_answer(&turn, &request, world->hot);
+    size_t len = hot_answer(&turn, &request, &nobody, world->hot);
     hot_end(&turn);
     return bytes_of(world->hot, len);
 }

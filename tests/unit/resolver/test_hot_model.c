@@ -140,12 +140,13 @@ static struct bytes request_for(size_t name, bool is_upper, uint8_t room[ROOM])
 static struct bytes serve(const struct exchange_scope *scope, struct bytes request, uint8_t *room,
                           struct model *model)
 {
+    static const struct net_address nobody;
     struct hot_turn turn;
     struct hot_request asked;
     hot_begin(&turn, scope, EXCHANGE_UDP);
     hot_look(&turn, request, &asked);
     hot_find(&turn, &asked, 1);
-    size_t len = hot_answer(&turn, &asked, room);
+    size_t len = hot_answer(&turn, &asked, &nobody, room);
     hot_end(&turn);
     if (len > 0) {
         atomic_fetch_add_explicit(&model->hits, 1, memory_order_relaxed);

@@ -50,12 +50,13 @@ static struct bytes packet_of(struct fixture *f, const struct fixture_ask *ask, 
 static struct bytes hot(struct fixture *f, struct bytes packet)
 {
     static uint8_t room[ROOM];
+    static const struct net_address nobody;
     struct hot_turn turn;
     struct hot_request request;
     hot_begin(&turn, &f->scope, EXCHANGE_UDP);
     hot_look(&turn, packet, &request);
     hot_find(&turn, &request, 1);
-    size_t len = hot_answer(&turn, &request, room);
+    size_t len = hot_answer(&turn, &request, &nobody, room);
     hot_end(&turn);
     return bytes_of(room, len);
 }

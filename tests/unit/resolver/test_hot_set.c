@@ -30,8 +30,8 @@ static void name_init(struct name *name, const char *text, size_t values_len)
     struct wire_writer w = wire_write(name->key, sizeof(name->key));
     wire_put_bytes(&w, bytes_of_text(text));
     name->key_len = wire_wrote(&w).len;
-    name->body.name = bytes_of(name->key + 4, name->key_len - 4);
-    name->body.values = bytes_of(filler, values_len);
+    name->body = (struct hot_body){.name = bytes_of(name->key + 4, name->key_len - 4),
+                                   .values = bytes_of(filler, values_len)};
 }
 
 static const struct hot_entry *find(struct hot_set *set, const struct name *name, uint64_t hash)
@@ -90,6 +90,41 @@ static void entries_when_hashes_meet_are_told_apart(void **state)
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(find(set, &names[i], 9)->txn, i + 1);
     }
+    hot_set_free(set);
+}
+
+static void lease_when_others_move_comes_back_as_it_was(void **state)
+{
+    (void)state;
+    struct hot_set *set = hot_set_new(ONE_PAGE);
+    struct name names[8] = {{.key_len = 0}};
+    struct hot_lease leases[8];
+    const _Atomic uint64_t touched = 5;
+    for (size_t i = 0; i < 8; i++) {
+        char text[16];
+        (void)snprintf(text, sizeof(text), "88.1000/%zu", i);
+        name_init(&names[i], text, 7 * i + 1);
+        leases[i] = (struct hot_lease){{(int64_t)i, INT64_MAX}, {&touched, i}};
+        names[i].body.lease = i % 2 == 0 ? NULL : &leases[i];
+        hot_set_put(set, i << 16, 1, &names[i].body);
+    }
+    names[0].body.lease = &leases[0]; /* the oldest becomes the newest */
+    hot_set_put(set, 0, 1, &names[0].body);
+    for (size_t i = 0; i < 8; i++) {
+        const struct hot_entry *entry = find(set, &names[i], i << 16);
+        assert_non_null(entry);
+        assert_int_equal(entry->body_len, names[i].key_len + 7 * i + 1);
+        assert_int_equal(entry->lease_len > 0, i % 2 != 0 || i == 0);
+        if (entry->lease_len > 0) {
+            const struct hot_lease lease = hot_entry_lease(entry);
+            assert_int_equal(lease.span.from_ms, i);
+            assert_int_equal(lease.span.until_ms, INT64_MAX);
+            assert_int_equal(cache_stamp_holds(&lease.stamp), i >= 5);
+        }
+    }
+    names[1].body.values = bytes_of(filler, HOT_SET_BODY_MAX - names[1].key_len);
+    hot_set_put(set, 9u << 16, 1, &names[1].body); /* with its lease it is too large */
+    assert_null(find(set, &names[1], 9u << 16));
     hot_set_free(set);
 }
 
@@ -217,6 +252,7 @@ int main(void)
         cmocka_unit_test(entry_when_put_is_found_as_it_was),
         cmocka_unit_test(entry_when_put_again_is_replaced),
         cmocka_unit_test(entries_when_hashes_meet_are_told_apart),
+        cmocka_unit_test(lease_when_others_move_comes_back_as_it_was),
         cmocka_unit_test(body_when_larger_than_allowed_is_not_kept),
         cmocka_unit_test(page_when_full_lets_a_newcomer_in_now_and_then),
         cmocka_unit_test(page_when_full_keeps_what_is_used),
