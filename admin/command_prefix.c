@@ -471,6 +471,8 @@ static const char *state_word(const struct prefix_row *row)
         return "stopped";
     case PREFIX_UNHOMED:
         return "unhomed";
+    case PREFIX_READ_ONLY:
+        return "read-only";
     }
     return "?";
 }

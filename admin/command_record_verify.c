@@ -40,6 +40,7 @@ static const char *flaw_word(enum record_flaw flaw)
         [RECORD_ROW_DAMAGED] = "damaged",     [RECORD_HISTORY_DAMAGED] = "damaged_in_history",
         [RECORD_HISTORY_LOST] = "lost",       [RECORD_MARK_DAMAGED] = "deletion_mark_damaged",
         [RECORD_VERSION_MISSING] = "missing", [RECORD_VERSION_DIFFERS] = "not_as_digested",
+        [RECORD_INDEX_WRONG] = "index_wrong",
     };
     return words[flaw];
 }
@@ -57,6 +58,8 @@ static const char *flaw_text(struct command_call *call, enum record_flaw flaw)
         return say_text(call, "its deletion mark is damaged", "删除标记已损坏");
     case RECORD_VERSION_MISSING:
         return say_text(call, "in the journal, but nowhere stored", "日志中有，但未存储");
+    case RECORD_INDEX_WRONG:
+        return say_text(call, "not as the index of enterprises says", "与企业索引不一致");
     case RECORD_VERSION_DIFFERS:
         break;
     }
@@ -118,6 +121,7 @@ static const char *phase_text(struct command_call *call, enum record_verify_phas
         return say_text(call, "API keys", "API 密钥");
     case RECORD_VERIFY_PREFIXES:
     case RECORD_VERIFY_ENTERPRISES:
+    case RECORD_VERIFY_INDEX:
         return say_text(call, "prefixes", "前缀");
     case RECORD_VERIFY_JOURNAL:
         break;

@@ -6,6 +6,7 @@
 
 #include "protocol/text.h"
 #include "registry/apikey_row.h"
+#include "registry/enterprise_index.h"
 #include "registry/prefix_row.h"
 #include "registry/record_row.h"
 
@@ -90,6 +91,9 @@ enum status apply_item_expects(struct store_txn *txn, const struct change_item *
         return expects_damage(txn, item);
     }
     enum status status = apply_item_check(txn, item->table, item->key, item->expected_version);
+    if (status == STATUS_OK && item->table == CHANGE_ENTERPRISE) {
+        return enterprise_index_expects(txn, item);
+    }
     if (status != STATUS_OK || item->table != CHANGE_RECORD || item->expected_version != 0) {
         return status;
     }
@@ -193,18 +197,16 @@ static void put_prefix(struct store_txn *txn, const struct change_item *item,
 static void put_enterprise(struct store_txn *txn, const struct change_item *item,
                            const struct history_moment *now)
 {
-    const struct enterprise_row row = {
+    const struct enterprise_row head = {
         .id = item->key,
         .version = item->version,
         .position = now->position,
-        .created_ms = now->time_ms,
-        .state = ENTERPRISE_ACTIVE,
+        .created_ms = item->expected_version == 0 ? now->time_ms : item->created_ms,
+        .changed_ms = now->time_ms,
     };
-    uint8_t encoded[ENTERPRISE_ROW_LEN];
-    struct wire_writer w = wire_write(encoded, sizeof(encoded));
-    enterprise_row_encode(&w, &row);
-    assert(!w.failed);
-    store_put(txn, STORE_ENTERPRISE, item->key, wire_wrote(&w));
+    enterprise_row_seal(&head, item->row, item->row_len);
+    store_put(txn, STORE_ENTERPRISE, item->key, bytes_of(item->row, item->row_len));
+    enterprise_index_apply(txn, item);
 }
 
 static void put_apikey(struct store_txn *txn, const struct change_item *item,

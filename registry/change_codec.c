@@ -5,6 +5,7 @@
  *   format 1 ‖ policy 1 ‖ item count 4 ‖ items ‖ dependency count 4 ‖ dependencies
  *   item: table 1 ‖ operation 1 ‖ mode 1 ‖
  *     record put: handle ‖ encoded value list · record delete: handle
+ *     enterprise: id ‖ content (enterprise_row.h)
  *     API key: id ‖ content (apikey_row.h)
  *     prefix: prefix ‖ state 1 ‖ hosting 1 ‖ case rule 1 ‖ max identifiers 8 ‖ max bytes 8 ‖
  * enterprise audit: action ‖ object ‖ detail dependency: table 1 ‖ name ‖ version 8
@@ -114,6 +115,19 @@ static enum status decode_audit(struct wire_reader *r, struct arena *scratch,
     return change_set_audit(set, text, object, detail);
 }
 
+static enum status decode_enterprise(struct wire_reader *r, enum change_mode mode,
+                                     struct change_set *set)
+{
+    struct bytes id = wire_bytes(r);
+    struct bytes content = wire_bytes(r);
+    struct enterprise_row row;
+    if (!wire_ok(r) || enterprise_row_read_content(content, &row, NULL) != STATUS_OK) {
+        return STATUS_PROTOCOL_ERROR;
+    }
+    row.id = id;
+    return change_set_put_enterprise(set, &row, mode, NULL);
+}
+
 static enum status decode_apikey(struct wire_reader *r, enum change_mode mode,
                                  struct change_set *set)
 {
@@ -147,6 +161,8 @@ static enum status decode_item(struct wire_reader *r, struct arena *scratch, str
         return decode_prefix(r, (enum change_mode)mode, set);
     case CHANGE_AUDIT:
         return decode_audit(r, scratch, set);
+    case CHANGE_ENTERPRISE:
+        return decode_enterprise(r, (enum change_mode)mode, set);
     case CHANGE_APIKEY:
         return decode_apikey(r, (enum change_mode)mode, set);
     default:

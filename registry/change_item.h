@@ -11,11 +11,18 @@
 
 #include "registry/change_set.h"
 #include "registry/committer.h"
+#include "registry/enterprise_row.h"
 #include "registry/journal.h"
 #include "registry/record_digest.h"
 
 /* Slots of a set's table of keys: a power of two, at most half full. */
 #define CHANGE_KEY_SLOTS 4096
+
+/* Keys of the index of enterprises, before and after. */
+struct change_uniques {
+    struct enterprise_uniques before;
+    struct enterprise_uniques after;
+};
 
 struct change_item {
     /* asked */
@@ -24,12 +31,15 @@ struct change_item {
     enum change_mode mode;
     struct bytes handle;   /* record: as spelled; prefix: upper case; audit: the object */
     struct bytes identity; /* record: folded as if its suffix kept its case */
-    struct bytes values;   /* record put: encoded list, sorted */
+    struct bytes values;   /* record put: encoded list, sorted; enterprise: content */
     uint32_t flags;        /* enum record_flag */
     bool lacks_timestamps; /* some value has timestamp 0 */
     const struct prefix_row *asked_prefix;
     struct bytes action; /* audit */
     struct bytes detail;
+
+    bool has_expectation; /* change_set_expect */
+    uint64_t decided_version;
 
     /* prepared */
     enum status prepared_status;
@@ -41,8 +51,10 @@ struct change_item {
     uint64_t version;            /* it will have */
     bool meets_damage;           /* the row or mark it supersedes is damaged: given up */
     enum journal_class class;
-    struct prefix_row *prefix; /* the row to be stored but for slot and position */
-    struct bytes owner;        /* enterprise that governs a record */
+    struct prefix_row *prefix;      /* the row to be stored but for slot and position */
+    struct change_uniques *uniques; /* enterprise: what the index loses and gains */
+    enum enterprise_state state;    /* enterprise: it will have */
+    struct bytes owner;             /* enterprise that governs a record */
     uint8_t *row;
     size_t row_len;
     int64_t created_ms;  /* of the stored row; 0: created now */
@@ -75,8 +87,10 @@ struct change_set {
     size_t capacity;
     size_t encoded_len;
     size_t prefix_count;
+    size_t enterprise_count;
     struct change_dependency dependencies[CHANGE_SET_DEPENDENCIES_MAX];
     size_t dependency_count;
+    struct change_repeat *repeat; /* NULL: not to be remembered */
     uint16_t slots[CHANGE_KEY_SLOTS];
 
     bool is_prepared;

@@ -87,6 +87,8 @@ static void forget_preparation(struct change_item *item)
     item->version = 0;
     item->meets_damage = false;
     item->prefix = NULL;
+    item->uniques = NULL;
+    item->state = ENTERPRISE_NONE;
     item->row = NULL;
     item->row_len = 0;
     item->created_ms = 0;
@@ -156,7 +158,7 @@ static enum status prepare_item(struct preparation *p, struct change_item *item)
     case CHANGE_APIKEY:
         return prepare_apikey(p, item);
     case CHANGE_ENTERPRISE:
-        break;
+        return prepare_enterprise(p, item);
     }
     return STATUS_ERROR;
 }
@@ -170,6 +172,7 @@ static bool is_of_item(enum status status)
     case STATUS_HANDLE_EXISTS:
     case STATUS_HANDLE_NOT_FOUND:
     case STATUS_NOT_RESPONSIBLE:
+    case STATUS_ACCESS_DENIED:
     case STATUS_NOT_FOUND:
     case STATUS_INVALID_HANDLE:
     case STATUS_CORRUPT:
@@ -179,15 +182,35 @@ static bool is_of_item(enum status status)
     }
 }
 
-static enum status prepare_items(struct preparation *p, bool are_prefixes)
+/* Enterprises first, as prefixes are theirs; then prefixes, as records of the same set may live
+ * under them. */
+enum pass { PASS_ENTERPRISES, PASS_PREFIXES, PASS_OTHERS, PASSES };
+
+static enum pass pass_of(const struct change_item *item)
+{
+    switch (item->table) {
+    case CHANGE_ENTERPRISE:
+        return PASS_ENTERPRISES;
+    case CHANGE_PREFIX:
+        return PASS_PREFIXES;
+    default:
+        return PASS_OTHERS;
+    }
+}
+
+static enum status prepare_items(struct preparation *p, enum pass pass)
 {
     struct change_set *set = p->set;
     for (size_t i = 1; i <= set->count; i++) {
         struct change_item *item = &set->items[i];
-        if ((item->table == CHANGE_PREFIX) != are_prefixes) {
+        if (pass_of(item) != pass) {
             continue;
         }
         enum status status = prepare_item(p, item);
+        if (item->has_expectation && is_of_item(status) &&
+            item->expected_version != item->decided_version) {
+            return STATUS_CONFLICT;
+        }
         item->prepared_status = status;
         item->status = status;
         bool is_failure = status != STATUS_OK && status != STATUS_UNCHANGED;
@@ -206,10 +229,9 @@ enum status change_set_prepare(struct change_set *set, struct snapshot *snapshot
     if (set->count >= EDGE_FROM_ITEMS) {
         load_edge_find(p.txn, &p.edge);
     }
-    /* Prefixes first: records of the same set may live under them. */
-    enum status status = prepare_items(&p, true);
-    if (status == STATUS_OK) {
-        status = prepare_items(&p, false);
+    enum status status = STATUS_OK;
+    for (enum pass pass = PASS_ENTERPRISES; pass < PASSES && status == STATUS_OK; pass++) {
+        status = prepare_items(&p, pass);
     }
     if (status == STATUS_OK) {
         status = prepare_dependencies(&p);

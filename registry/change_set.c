@@ -9,6 +9,7 @@
 
 #include "registry/apikey_row.h"
 #include "registry/change_item.h"
+#include "registry/enterprise_row.h"
 #include "registry/keys.h"
 #include "registry/prefix_row.h"
 
@@ -318,7 +319,7 @@ static enum status check_prefix(const struct prefix_row *row, struct fault *faul
     if (status != STATUS_OK) {
         return status;
     }
-    if (row->state < PREFIX_ACTIVE || row->state > PREFIX_UNHOMED ||
+    if (row->state < PREFIX_ACTIVE || row->state > PREFIX_READ_ONLY ||
         (row->hosting != PREFIX_HOSTED && row->hosting != PREFIX_DELEGATED) ||
         (row->case_rule != CASE_INSENSITIVE && row->case_rule != CASE_SENSITIVE)) {
         return fault_set(fault, STATUS_INVALID_VALUE, "unknown state, hosting or case rule");
@@ -368,6 +369,60 @@ enum status change_set_put_prefix(struct change_set *set, const struct prefix_ro
     return status == STATUS_HANDLE_EXISTS
                ? fault_set(fault, status, "the set already has this prefix")
                : status;
+}
+
+static bool is_enterprise_id(struct bytes id)
+{
+    return id.len > 0 && id.len <= KEYS_ENTERPRISE_MAX && handle_is_utf8(id) &&
+           !bytes_equal(id, BYTES_LITERAL("self"));
+}
+
+static enum status add_enterprise(struct change_set *set, struct bytes id, struct bytes content,
+                                  enum change_mode mode, struct fault *fault)
+{
+    const struct change_item item = {
+        .table = CHANGE_ENTERPRISE,
+        .operation = JOURNAL_PUT,
+        .mode = mode,
+        .handle = id,
+        .identity = id,
+        .values = content,
+    };
+    enum status status = add_item(set, &item, ITEM_FIXED + 8 + id.len + content.len);
+    if (status == STATUS_OK) {
+        set->enterprise_count++;
+    }
+    return status == STATUS_HANDLE_EXISTS
+               ? fault_set(fault, status, "the set already has this enterprise")
+               : status;
+}
+
+enum status change_set_put_enterprise(struct change_set *set, const struct enterprise_row *row,
+                                      enum change_mode mode, struct fault *fault)
+{
+    struct enterprise_row read;
+    struct enterprise_uniques uniques;
+    if (!is_enterprise_id(row->id) || row->dossier.len == 0) {
+        return fault_set(fault, STATUS_INVALID_VALUE, "not an enterprise with a dossier");
+    }
+    uint8_t *room = malloc(ENTERPRISE_CONTENT_MAX);
+    if (room == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    struct wire_writer w = wire_write(room, ENTERPRISE_CONTENT_MAX);
+    enterprise_row_content(&w, row);
+    enum status status =
+        w.failed ? fault_set(fault, STATUS_INVALID_VALUE, "an enterprise's row is too large")
+                 : enterprise_row_read_content(wire_wrote(&w), &read, fault);
+    if (status == STATUS_OK && enterprise_uniques_of(&read, &uniques) != STATUS_OK) {
+        status = fault_set(fault, STATUS_INVALID_VALUE,
+                           "a dossier names a credential and the prefix applied for");
+    }
+    if (status == STATUS_OK) {
+        status = add_enterprise(set, row->id, wire_wrote(&w), mode, fault);
+    }
+    free(room);
+    return status;
 }
 
 enum status change_set_put_apikey(struct change_set *set, const struct apikey_row *row,
@@ -436,6 +491,43 @@ enum status change_set_depends(struct change_set *set, enum change_table table, 
         (struct change_dependency){.table = table, .name = name, .version = version};
     set->encoded_len += len;
     set->is_prepared = false;
+    return STATUS_OK;
+}
+
+enum status change_set_depends_once(struct change_set *set, enum change_table table,
+                                    struct bytes key, uint64_t version)
+{
+    for (size_t i = set->dependency_count; i > 0; i--) {
+        const struct change_dependency *dependency = &set->dependencies[i - 1];
+        if (dependency->table == table && bytes_equal(dependency->name, key)) {
+            return dependency->version == version ? STATUS_OK : STATUS_CONFLICT;
+        }
+    }
+    return change_set_depends(set, table, key, version);
+}
+
+void change_set_expect(struct change_set *set, uint64_t version)
+{
+    assert(set->count > 0);
+    set->items[set->count].has_expectation = true;
+    set->items[set->count].decided_version = version;
+}
+
+enum status change_set_remember(struct change_set *set, const struct change_repeat *repeat)
+{
+    if (repeat->note.len > CHANGE_REPEAT_NOTE_MAX) {
+        return STATUS_NO_ROOM;
+    }
+    struct change_repeat *kept = arena_alloc(set->asked, sizeof(*kept));
+    bool is_short = kept == NULL;
+    if (!is_short) {
+        *kept = *repeat;
+        kept->note = keep(set, repeat->note, &is_short);
+    }
+    if (is_short) {
+        return STATUS_NO_MEMORY;
+    }
+    set->repeat = kept;
     return STATUS_OK;
 }
 

@@ -67,6 +67,14 @@ enum status change_set_delete_record(struct change_set *set, struct bytes handle
 enum status change_set_put_prefix(struct change_set *set, const struct prefix_row *row,
                                   enum change_mode mode, struct fault *fault);
 
+/* Adds an enterprise's row (enterprise_row.h): state, dossier and what belongs to them; the rest is
+ * filled by the registry. INVALID_VALUE when it is none, or the node's own enterprise. Preparing
+ * fails it with HANDLE_EXISTS when another enterprise has its credential or prefix, with
+ * ACCESS_DENIED when no act leads from the stored state to this one. */
+struct enterprise_row;
+enum status change_set_put_enterprise(struct change_set *set, const struct enterprise_row *row,
+                                      enum change_mode mode, struct fault *fault);
+
 /* Adds an API key with exactly this content (apikey_row.h): INVALID_VALUE. */
 struct apikey_row;
 enum status change_set_put_apikey(struct change_set *set, const struct apikey_row *row,
@@ -79,6 +87,26 @@ enum status change_set_audit(struct change_set *set, const char *action, struct 
 /* The decision read this row at this version (0: it was absent). */
 enum status change_set_depends(struct change_set *set, enum change_table table, struct bytes key,
                                uint64_t version);
+
+/* The same once for each row, however often it is said; CONFLICT: it was read at another version. */
+enum status change_set_depends_once(struct change_set *set, enum change_table table,
+                                    struct bytes key, uint64_t version);
+
+/* The item added last was decided on this version of its row (0: there was none): preparing ends
+ * with CONFLICT when there is another. Not part of what travels. */
+void change_set_expect(struct change_set *set, uint64_t version);
+
+/* The set does what a request asks that may come again (repeats.h): `key` says whose request of
+ * which name, `digest` what it is, `note` (up to 1 MiB) what its author wants to find again. Done
+ * already: the set ends with CONFLICT. Not part of what travels. NO_ROOM, NO_MEMORY. */
+#define CHANGE_REPEAT_LEN 32
+#define CHANGE_REPEAT_NOTE_MAX (1u << 20)
+struct change_repeat {
+    uint8_t key[CHANGE_REPEAT_LEN];
+    uint8_t digest[CHANGE_REPEAT_LEN];
+    struct bytes note;
+};
+enum status change_set_remember(struct change_set *set, const struct change_repeat *repeat);
 
 /* Refresh the snapshot first: what it shows is what the set is decided on. CONFLICT when a
  * dependency no longer holds: decide anew.

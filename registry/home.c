@@ -29,9 +29,12 @@ enum status home_find(const struct home_view *view, struct bytes handle, struct 
     while (prefix.len > 0) {
         struct prefix_row row;
         enum status status = home_get_prefix(view, prefix, &row);
-        if (status == STATUS_OK && row.state == PREFIX_ACTIVE) {
+        if (status == STATUS_OK && prefix_answers(&row)) {
             *out_row = row;
             return STATUS_OK;
+        }
+        if (status == STATUS_OK && row.state == PREFIX_STOPPED) {
+            break;
         }
         if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
             return status;

@@ -18,7 +18,7 @@ struct home_view {
 enum status home_get_prefix(const struct home_view *view, struct bytes prefix,
                             struct prefix_row *out_row);
 
-/* The active prefix that answers for `handle`; NOT_RESPONSIBLE. */
+/* The prefix that answers for `handle`; NOT_RESPONSIBLE. */
 enum status home_find(const struct home_view *view, struct bytes handle,
                       struct prefix_row *out_row);
 

@@ -11,6 +11,7 @@
 #include "registry/journal_row.h"
 #include "registry/load_edge.h"
 #include "registry/quota.h"
+#include "registry/repeats.h"
 #include "registry/store_map.h"
 
 /* Items from which finding the end of the records pays. */
@@ -55,7 +56,8 @@ static enum status decide_record(struct group *group, const struct change_set *s
 
 static bool is_refusal(enum status status)
 {
-    return status == STATUS_QUOTA_EXCEEDED || status == STATUS_NOT_RESPONSIBLE;
+    return status == STATUS_QUOTA_EXCEEDED || status == STATUS_NOT_RESPONSIBLE ||
+           status == STATUS_ACCESS_DENIED;
 }
 
 static enum status check_expectation(struct group *group, const struct change_item *item)
@@ -72,6 +74,9 @@ static enum status decide_set(struct group *group, struct change_set *set)
 {
     quota_reset(&group->book);
     if (!set->is_prepared) {
+        return STATUS_CONFLICT;
+    }
+    if (set->repeat != NULL && repeats_has(&group->txn, set)) {
         return STATUS_CONFLICT;
     }
     for (size_t i = 0; i < set->dependency_count; i++) {
@@ -166,6 +171,9 @@ static enum status apply_set(struct group *group, struct change_set *set)
     group->has_written = true;
     group->behind_ms = (uint64_t)(entry.time_ms - set->now_ms);
     enum status status = write_journal(group, set, &entry);
+    if (status == STATUS_OK && set->repeat != NULL) {
+        repeats_keep(&group->txn, set, entry.time_ms);
+    }
     if (status == STATUS_OK) {
         group->head.position += entry.count;
         group->head.time_ms = entry.time_ms;

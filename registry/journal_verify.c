@@ -15,6 +15,7 @@
 
 #include "registry/apikey_row.h"
 #include "registry/apply_item.h"
+#include "registry/enterprise_row.h"
 #include "registry/history.h"
 #include "registry/journal_recount.h"
 #include "registry/prefix_row.h"
@@ -161,10 +162,7 @@ static enum status digest_enterprise(struct verifier *v, const struct journal_it
     if (status != STATUS_OK || row.position != v->position) {
         return status == STATUS_OK ? STATUS_CONFLICT : status;
     }
-    uint8_t content[ENTERPRISE_CONTENT_LEN];
-    struct wire_writer w = wire_write(content, sizeof(content));
-    enterprise_row_content(&w, &row);
-    const struct record_digest_of of = {item->key, item->version, wire_wrote(&w)};
+    const struct record_digest_of of = {item->key, item->version, row.content};
     return record_digest_plain(v->item_hasher, &of, out);
 }
 

@@ -11,10 +11,18 @@
 const char *keys_database_name(enum store_database database)
 {
     static const char *const names[STORE_DATABASES] = {
-        [STORE_RECORD] = "record",   [STORE_HISTORY] = "history", [STORE_TOMBSTONE] = "tombstone",
-        [STORE_PREFIX] = "prefix",   [STORE_COUNTER] = "counter", [STORE_ENTERPRISE] = "enterprise",
-        [STORE_JOURNAL] = "journal", [STORE_AUDIT] = "audit",     [STORE_META] = "meta",
+        [STORE_RECORD] = "record",
+        [STORE_HISTORY] = "history",
+        [STORE_TOMBSTONE] = "tombstone",
+        [STORE_PREFIX] = "prefix",
+        [STORE_COUNTER] = "counter",
+        [STORE_ENTERPRISE] = "enterprise",
+        [STORE_JOURNAL] = "journal",
+        [STORE_AUDIT] = "audit",
+        [STORE_META] = "meta",
         [STORE_APIKEY] = "apikey",
+        [STORE_ENTERPRISE_INDEX] = "enterprise_index",
+        [STORE_IDEMPOTENCY] = "idempotency",
     };
     assert(database < STORE_DATABASES);
     return names[database];

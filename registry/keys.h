@@ -23,8 +23,16 @@
  *                                        enterprise id ‖ prefix (the key again: a row is read
  *                                        without a cursor and hands out its prefix)
  *   counter     prefix ‖ 0 ‖ counter 1   value 8; derived, neither journalled nor versioned
- *   enterprise  id                       format 1 ‖ state 1 ‖ reserved 2 ‖ crc32c 4 ‖ version 8 ‖
- *                                        position 8 ‖ created_ms 8
+ *   enterprise  id                       the node's own: format 1 ‖ state 1 ‖ reserved 2 ‖ crc32c 4
+ *                                        ‖ version 8 ‖ position 8 ‖ created_ms 8; others: format 2
+ *                                        ‖ reserved 3 ‖ crc32c 4 ‖ version 8 ‖ position 8 ‖
+ *                                        created_ms 8 ‖ changed_ms 8 ‖ content: state 1 ‖ state of
+ *                                        the change under review 1 ‖ answer policy 1 ‖ reserved 1
+ *                                        ‖ dossier ‖ change under review ‖ notes (JSON each) ‖
+ *                                        reference ‖ date of the top node's answer, each behind
+ *                                        its int4 length
+ *   enterprise_ 1 ‖ type 1 ‖ credential  enterprise id; derived, neither journalled nor versioned:
+ *   index       2 ‖ prefix applied for   what no two enterprises share, in upper case
  *   apikey      id                       format 1 ‖ reserved 3 ‖ crc32c 4 ‖ version 8 ‖
  *                                        position 8 ‖ created_ms 8 ‖ state 1 ‖ verbs 4 ‖
  *                                        expires_ms 8 ‖ mac 32 ‖ identity (index 4, handle) ‖
@@ -35,6 +43,12 @@
  *                                        operation 1 ‖ table 1 ‖ class 1 ‖ key length 2 ‖ key
  *                                        (the whole folded handle) ‖ version 8 ‖ digest 32
  *   audit       position 8               JSON text
+ *   idempotency 1 ‖ request 32           format 1 ‖ reserved 3 ‖ crc32c 4 ‖ time_ms 8 ‖ digest 32 ‖
+ *                                        note ‖ count 4 ‖ items: response code 2 ‖ flags 1 ‖
+ *                                        version 8 (repeats.h; neither journalled nor versioned)
+ *               2 ‖ time_ms 8 ‖ request  enterprise id
+ *               3 ‖ enterprise ‖ time_ms 8 ‖ request   nothing; enterprise behind its length 1
+ *               4 ‖ enterprise           how many it has 8
  *   meta        name                     bytes; "schema" is the version of this page
  *
  * The key functions are pure; what they return points into the struct they filled, which must
@@ -44,7 +58,7 @@
 
 #include "registry/change_set.h"
 
-#define KEYS_SCHEMA 2 /* 1 had no apikey; a writer that opens it makes 2 of it */
+#define KEYS_SCHEMA 2 /* 1 had no apikey, no enterprise_index; a writer makes 2 of it */
 #define KEYS_SCHEMA_OLDEST 1
 #define KEYS_PLAIN_MAX 470
 #define KEYS_RECORD_MAX (KEYS_PLAIN_MAX + 32)
@@ -62,6 +76,8 @@ enum store_database {
     STORE_AUDIT,
     STORE_META,
     STORE_APIKEY,
+    STORE_ENTERPRISE_INDEX,
+    STORE_IDEMPOTENCY,
     STORE_DATABASES,
 };
 

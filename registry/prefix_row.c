@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Codec of prefix and enterprise rows (prefix_row.h).
+ * Codec of prefix rows (prefix_row.h).
  */
 #include "registry/prefix_row.h"
 
@@ -11,7 +11,7 @@
 
 static bool is_known(const struct prefix_row *row)
 {
-    bool has_state = row->state >= PREFIX_ACTIVE && row->state <= PREFIX_UNHOMED;
+    bool has_state = row->state >= PREFIX_ACTIVE && row->state <= PREFIX_READ_ONLY;
     bool has_hosting = row->hosting == PREFIX_HOSTED || row->hosting == PREFIX_DELEGATED;
     bool has_rule = row->case_rule == CASE_INSENSITIVE || row->case_rule == CASE_SENSITIVE;
     return has_state && has_hosting && has_rule;
@@ -83,42 +83,4 @@ void prefix_row_content(struct wire_writer *w, const struct prefix_row *row)
     wire_put_u64(w, row->max_identifiers);
     wire_put_u64(w, row->max_bytes);
     wire_put_raw(w, row->enterprise);
-}
-
-enum status enterprise_row_decode(struct bytes key, struct bytes row,
-                                  struct enterprise_row *out_row)
-{
-    struct wire_reader r = wire_read(row);
-    uint8_t format = wire_u8(&r);
-    struct enterprise_row decoded = {.id = key};
-    decoded.state = wire_u8(&r);
-    (void)wire_u16(&r);
-    uint32_t checksum = wire_u32(&r);
-    decoded.version = wire_u64(&r);
-    decoded.position = wire_u64(&r);
-    decoded.created_ms = (int64_t)wire_u64(&r);
-    if (!wire_done(&r) || format != FORMAT || decoded.state != ENTERPRISE_ACTIVE ||
-        checksum != crc32c_row(key, row, CHECKSUM_AT)) {
-        return STATUS_CORRUPT;
-    }
-    *out_row = decoded;
-    return STATUS_OK;
-}
-
-void enterprise_row_encode(struct wire_writer *w, const struct enterprise_row *row)
-{
-    uint8_t *start = w->at;
-    wire_put_u8(w, FORMAT);
-    wire_put_u8(w, (uint8_t)row->state);
-    wire_put_u16(w, 0);
-    wire_put_u32(w, 0);
-    wire_put_u64(w, row->version);
-    wire_put_u64(w, row->position);
-    wire_put_u64(w, (uint64_t)row->created_ms);
-    seal(w, start, row->id);
-}
-
-void enterprise_row_content(struct wire_writer *w, const struct enterprise_row *row)
-{
-    wire_put_u8(w, (uint8_t)row->state);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The rows of prefixes and of the enterprises that own them (layout in keys.h).
+ * The rows of prefixes (layout in keys.h); those of their owners are enterprise_row.h's.
  *
  * Decoding trusts nothing; what it hands out is borrowed from the row. Pure.
  */
@@ -21,21 +21,3 @@ void prefix_row_encode(struct wire_writer *w, const struct prefix_row *row, uint
 /* What the row says beside when and where it was written: the part that is digested and compared.
  * A mirror that gives its own slots holds the same content. */
 void prefix_row_content(struct wire_writer *w, const struct prefix_row *row);
-
-enum enterprise_state { ENTERPRISE_ACTIVE = 1 };
-
-struct enterprise_row {
-    struct bytes id;
-    uint64_t version;
-    uint64_t position;
-    int64_t created_ms;
-    enum enterprise_state state;
-};
-
-#define ENTERPRISE_ROW_LEN 32
-#define ENTERPRISE_CONTENT_LEN 1
-
-enum status enterprise_row_decode(struct bytes key, struct bytes row,
-                                  struct enterprise_row *out_row);
-void enterprise_row_encode(struct wire_writer *w, const struct enterprise_row *row);
-void enterprise_row_content(struct wire_writer *w, const struct enterprise_row *row);

@@ -26,6 +26,7 @@ struct preparation {
 
 /* Each gives the item's outcome: OK when it is to be applied, UNCHANGED, or why it fails. */
 enum status prepare_record(struct preparation *p, struct change_item *item);
+enum status prepare_enterprise(struct preparation *p, struct change_item *item);
 enum status prepare_prefix(struct preparation *p, struct change_item *item);
 enum status prepare_apikey(struct preparation *p, struct change_item *item);
 

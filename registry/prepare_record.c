@@ -46,6 +46,10 @@ static enum status locate(struct preparation *p, struct change_item *item,
         return prepare_item_fail(item, STATUS_NOT_RESPONSIBLE,
                                  "the prefix is delegated to another node");
     }
+    if (status == STATUS_OK && p->home.state == PREFIX_READ_ONLY) {
+        return prepare_item_fail(item, STATUS_ACCESS_DENIED,
+                                 "the prefix takes no changes while its enterprise is suspended");
+    }
     if (status != STATUS_OK) {
         return status;
     }

@@ -28,6 +28,9 @@ static void read_limits(struct quota_account *account, const struct home_view *v
     if (account->status == STATUS_OK && home.hosting != PREFIX_HOSTED) {
         account->status = STATUS_NOT_RESPONSIBLE;
     }
+    if (account->status == STATUS_OK && home.state == PREFIX_READ_ONLY) {
+        account->status = STATUS_ACCESS_DENIED;
+    }
     if (account->status == STATUS_OK) {
         account->max_identifiers = home.max_identifiers;
         account->max_bytes = home.max_bytes;
@@ -92,6 +95,9 @@ enum status quota_charge(struct quota_book *book, const struct home_view *view,
     if (handle_is_prefix_record(canonical)) {
         struct prefix_row home;
         enum status status = home_find(view, canonical, &home);
+        if (status == STATUS_OK && home.state == PREFIX_READ_ONLY) {
+            status = STATUS_ACCESS_DENIED;
+        }
         if (status != STATUS_OK) {
             return status;
         }

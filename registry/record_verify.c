@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "registry/apikey_row.h"
+#include "registry/enterprise_index.h"
 #include "registry/history.h"
 #include "registry/journal_recount.h"
 #include "registry/prefix_row.h"
@@ -126,6 +127,29 @@ static void check_mark(struct verify *v, struct bytes key, struct bytes row)
     }
 }
 
+static void tell_index(struct verify *v, struct bytes id)
+{
+    const struct record_finding finding = {RECORD_INDEX_WRONG, CHANGE_ENTERPRISE, id, 0};
+    tell(v, &finding);
+}
+
+/* A damaged row was told of already. */
+static void check_indexed(struct pass *pass, struct bytes key, struct bytes row)
+{
+    struct enterprise_row enterprise;
+    if (enterprise_row_decode(key, row, &enterprise) == STATUS_OK &&
+        !enterprise_index_has_row(snapshot_store(pass->snapshot), &enterprise)) {
+        tell_index(pass->verify, key);
+    }
+}
+
+static void check_index(struct pass *pass, struct bytes key, struct bytes id)
+{
+    if (!enterprise_index_is_right(snapshot_store(pass->snapshot), key, id)) {
+        tell_index(pass->verify, id);
+    }
+}
+
 static void check_row(struct pass *pass, struct bytes key, struct bytes row)
 {
     struct verify *v = pass->verify;
@@ -150,6 +174,10 @@ static void check_row(struct pass *pass, struct bytes key, struct bytes row)
     case RECORD_VERIFY_ENTERPRISES:
         report->enterprises++;
         check_current(v, CHANGE_ENTERPRISE, key, row);
+        check_indexed(pass, key, row);
+        break;
+    case RECORD_VERIFY_INDEX:
+        check_index(pass, key, row);
         break;
     case RECORD_VERIFY_APIKEYS:
         report->apikeys++;
@@ -289,6 +317,7 @@ enum status record_verify(struct registry *registry, const struct record_verify_
         {RECORD_VERIFY_RECORDS, STORE_RECORD},         {RECORD_VERIFY_HISTORY, STORE_HISTORY},
         {RECORD_VERIFY_MARKS, STORE_TOMBSTONE},        {RECORD_VERIFY_PREFIXES, STORE_PREFIX},
         {RECORD_VERIFY_ENTERPRISES, STORE_ENTERPRISE}, {RECORD_VERIFY_APIKEYS, STORE_APIKEY},
+        {RECORD_VERIFY_INDEX, STORE_ENTERPRISE_INDEX},
     };
     *out_report = (struct record_verify_report){.records = 0};
     struct verify v = {registry, watch, out_report, arena_new(64u << 10, VALUES_MAX)};

@@ -19,6 +19,7 @@ enum record_flaw {
     RECORD_MARK_DAMAGED,    /* the mark of a deletion */
     RECORD_VERSION_MISSING, /* the journal knows it; it is neither current nor in history */
     RECORD_VERSION_DIFFERS, /* readable, but not what the journal digested */
+    RECORD_INDEX_WRONG,     /* the index of enterprises is not what their rows say */
 };
 
 struct record_finding {
@@ -34,6 +35,7 @@ enum record_verify_phase {
     RECORD_VERIFY_MARKS,
     RECORD_VERIFY_PREFIXES,
     RECORD_VERIFY_ENTERPRISES,
+    RECORD_VERIFY_INDEX,
     RECORD_VERIFY_APIKEYS,
     RECORD_VERIFY_JOURNAL,
 };

@@ -76,9 +76,10 @@ const struct freshness *registry_freshness(const struct registry *registry);
 /* --- prefixes --------------------------------------------------------------------------------- */
 
 enum prefix_state {
-    PREFIX_ACTIVE = 1,  /* resolves and takes records */
-    PREFIX_STOPPED = 2, /* neither; records are kept */
-    PREFIX_UNHOMED = 3, /* given up here; the row stays so that nobody else gets the prefix */
+    PREFIX_ACTIVE = 1,    /* resolves and takes records */
+    PREFIX_STOPPED = 2,   /* neither; records are kept */
+    PREFIX_UNHOMED = 3,   /* given up here; the row stays so that nobody else gets the prefix */
+    PREFIX_READ_ONLY = 4, /* resolves; its records stay as they are */
 };
 enum prefix_hosting { PREFIX_HOSTED = 1, PREFIX_DELEGATED = 2 };
 
@@ -95,12 +96,19 @@ struct prefix_row {
     uint32_t slot;            /* statistics slot, unique per prefix, from 1 */
 };
 
+/* Does it resolve? */
+static inline bool prefix_answers(const struct prefix_row *row)
+{
+    return row->state == PREFIX_ACTIVE || row->state == PREFIX_READ_ONLY;
+}
+
 /* NOT_FOUND, CORRUPT. Any case of the prefix is accepted. */
 enum status registry_get_prefix(struct snapshot *snapshot, struct bytes prefix,
                                 struct prefix_row *out_row);
 
-/* The active prefix that answers for `handle`: its governing prefix; for 0.NA/x the nearest active
- * one among x and its ancestors. NOT_RESPONSIBLE when there is none. */
+/* The prefix that answers for `handle`: its governing prefix; for 0.NA/x the nearest that answers
+ * among x and its ancestors, unless a stopped one lies before it. NOT_RESPONSIBLE when there is
+ * none. */
 enum status registry_find_home(struct snapshot *snapshot, struct bytes handle,
                                struct prefix_row *out_row);
 

@@ -361,7 +361,8 @@ static enum status check_schema(struct store_txn *txn, bool is_writer, struct fa
 static int open_database(struct store_txn *txn, enum store_database database, unsigned flags)
 {
     struct registry *registry = txn->registry;
-    bool is_new = database == STORE_APIKEY;
+    bool is_new = database == STORE_APIKEY || database == STORE_ENTERPRISE_INDEX ||
+                  database == STORE_IDEMPOTENCY;
     if (is_new && !registry->is_read_only) {
         flags |= MDB_CREATE;
     }

@@ -40,7 +40,7 @@ enum status lookup_prefix(struct snapshot *snapshot, struct bytes name, struct l
     status = registry_get_prefix(snapshot, prefix, &out_found->home);
     if (status == STATUS_NOT_FOUND ||
         (status == STATUS_OK &&
-         (out_found->home.state != PREFIX_ACTIVE || out_found->home.hosting != PREFIX_HOSTED))) {
+         (!prefix_answers(&out_found->home) || out_found->home.hosting != PREFIX_HOSTED))) {
         return STATUS_NOT_RESPONSIBLE;
     }
     return status;

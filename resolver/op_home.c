@@ -82,7 +82,7 @@ static enum status bring(struct exchange *x, const struct auth *auth, struct byt
     if (status != STATUS_OK) {
         return administer_refuse(x, status == STATUS_NOT_FOUND ? STATUS_NOT_RESPONSIBLE : status);
     }
-    if (row.state == PREFIX_STOPPED) {
+    if (row.state == PREFIX_STOPPED || row.state == PREFIX_READ_ONLY) {
         return exchange_refuse(x, STATUS_ACCESS_DENIED, "the prefix was stopped by its node");
     }
     /* Nothing below it is served here, and a confirmation would say that it is. */

@@ -245,7 +245,7 @@ static enum status step_homed(struct exchange *x, struct names *names, struct by
         if (status == STATUS_OK) {
             go_on_behind(names, row.prefix);
         }
-    } while (status == STATUS_OK && row.state != PREFIX_ACTIVE);
+    } while (status == STATUS_OK && !prefix_answers(&row));
     if (status != STATUS_OK) {
         return status;
     }

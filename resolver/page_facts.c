@@ -13,13 +13,13 @@ static void fill_owner(struct snapshot *snapshot, struct arena *arena, struct pa
 {
     struct prefix_row row;
     if (registry_get_prefix(snapshot, owner->prefix, &row) == STATUS_OK &&
-        row.state == PREFIX_ACTIVE) {
+        prefix_answers(&row)) {
         owner->enterprise = arena_copy(arena, row.enterprise);
         return;
     }
     for (struct bytes above = handle_parent_prefix(owner->prefix); above.len > 0;
          above = handle_parent_prefix(above)) {
-        if (registry_get_prefix(snapshot, above, &row) == STATUS_OK && row.state == PREFIX_ACTIVE) {
+        if (registry_get_prefix(snapshot, above, &row) == STATUS_OK && prefix_answers(&row)) {
             owner->parent = above;
             owner->parent_enterprise = arena_copy(arena, row.enterprise);
             return;

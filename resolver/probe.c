@@ -151,7 +151,7 @@ static void walk(struct prober *prober)
         }
         memcpy(prober->walked, row.prefix.data, row.prefix.len);
         prober->walked_len = row.prefix.len;
-        if (row.state == PREFIX_ACTIVE && row.hosting == PREFIX_DELEGATED) {
+        if (prefix_answers(&row) && row.hosting == PREFIX_DELEGATED) {
             meet(prober, row.prefix);
         }
     }

@@ -11,6 +11,7 @@
 #include "registry/crc32c.h"
 #include "registry/history.h"
 #include "registry/journal_row.h"
+#include "registry/enterprise_row.h"
 #include "registry/prefix_row.h"
 #include "registry/record_digest.h"
 #include "registry/record_row.h"
@@ -88,8 +89,12 @@ static void try_prefix(struct bytes key, uint8_t *row, size_t len)
         must(bytes_equal(wire_wrote(&w), bytes_of(row, len)));
     }
     struct enterprise_row enterprise;
+    struct enterprise_uniques uniques;
     if (enterprise_row_decode(key, bytes_of(row, len), &enterprise) == STATUS_OK) {
         touch(enterprise.id);
+        touch(enterprise.dossier);
+        touch(enterprise.notes);
+        (void)enterprise_uniques_of(&enterprise, &uniques);
     }
 }
 

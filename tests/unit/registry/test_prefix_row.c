@@ -61,34 +61,11 @@ static void prefix_row_damaged_anywhere_is_corrupt(void **state)
     assert_int_equal(prefix_row_decode(BYTES_LITERAL("88.1001"), good, &row, NULL), STATUS_CORRUPT);
 }
 
-static void enterprise_row_damaged_anywhere_is_corrupt(void **state)
-{
-    (void)state;
-    const struct enterprise_row before = {BYTES_LITERAL("self"), 5, 6, FIXTURE_NOW_MS,
-                                          ENTERPRISE_ACTIVE};
-    uint8_t room[ENTERPRISE_ROW_LEN];
-    struct wire_writer w = wire_write(room, sizeof(room));
-    enterprise_row_encode(&w, &before);
-    struct bytes good = wire_wrote(&w);
-    assert_int_equal(good.len, ENTERPRISE_ROW_LEN);
-    struct enterprise_row row;
-    assert_int_equal(enterprise_row_decode(before.id, good, &row), STATUS_OK);
-    assert_int_equal(row.version, 5);
-    assert_int_equal(row.position, 6);
-    assert_int_equal(row.created_ms, FIXTURE_NOW_MS);
-    for (size_t i = 0; i < good.len * 8; i++) {
-        room[i / 8] ^= (uint8_t)(1u << i % 8);
-        assert_int_equal(enterprise_row_decode(before.id, good, &row), STATUS_CORRUPT);
-        room[i / 8] ^= (uint8_t)(1u << i % 8);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(prefix_row_when_decoded_is_what_was_encoded),
         cmocka_unit_test(prefix_row_damaged_anywhere_is_corrupt),
-        cmocka_unit_test(enterprise_row_damaged_anywhere_is_corrupt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -72,6 +72,12 @@ static void home_of_a_name_follows_the_nearest_active_prefix(void **state)
     stopped.state = PREFIX_STOPPED;
     assert_int_equal(fixture_put_prefix(&f, &stopped, CHANGE_MODIFY), STATUS_OK);
     assert_int_equal(registry_find_home(f.snapshot, BYTES_LITERAL("0.NA/88.1000.5"), &row),
+                     STATUS_NOT_RESPONSIBLE);
+    assert_int_equal(registry_find_home(f.snapshot, BYTES_LITERAL("0.NA/88.1000.5.6"), &row),
+                     STATUS_NOT_RESPONSIBLE);
+    stopped.state = PREFIX_UNHOMED;
+    assert_int_equal(fixture_put_prefix(&f, &stopped, CHANGE_MODIFY), STATUS_OK);
+    assert_int_equal(registry_find_home(f.snapshot, BYTES_LITERAL("0.NA/88.1000.5"), &row),
                      STATUS_OK);
     assert_true(bytes_equal(row.prefix, BYTES_LITERAL("88.1000")));
     fixture_end(&f);

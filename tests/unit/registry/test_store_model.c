@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Random work against a model in memory: puts, deletions, homes, conflicts, quotas, reopening.
+ * Random work against a model in memory: puts, deletions, homes, conflicts, quotas, enterprises,
+ * reopening.
  *
  * After every few steps the store must equal the model: every record with version and data, every
- * superseded version in history, counters, and a journal that verifies.
+ * superseded version in history, counters, enterprises with their index, and a journal that
+ * verifies.
  */
-#include "tests/unit/registry/store_fixture.h"
+#include "tests/unit/registry/enterprise_fixture.h"
 
 #include "registry/journal_backend.h"
+#include "registry/record_verify.h"
 
 #define PREFIXES 4
 #define NAMES 40
 #define KEYS (PREFIXES * NAMES)
 #define STEPS 1500
 #define CHECK_EVERY 50
+#define ENTERPRISES 6
+#define NUMBERS 8 /* credentials and prefixes that they want */
 #define DATA_MAX 24
 #define VERSIONS_MAX 400
 
@@ -31,7 +36,15 @@ struct model_prefix {
     uint64_t identifiers;
 };
 
+struct model_enterprise {
+    enum enterprise_state state; /* NONE: not there */
+    uint64_t version;
+    unsigned number;   /* of credential and prefix */
+    bool is_confirmed; /* the top node has answered once */
+};
+
 struct model {
+    struct model_enterprise enterprises[ENTERPRISES];
     struct model_prefix prefixes[PREFIXES];
     struct model_record records[KEYS];
     uint32_t random;
@@ -156,6 +169,60 @@ static void home_some(struct fixture *f, struct model *m)
     prefix->max_identifiers = row.max_identifiers;
 }
 
+/* A cancelled one keeps the prefix it was given, and nothing else. */
+static bool is_number_taken(const struct model *m, size_t asking, unsigned number)
+{
+    for (size_t i = 0; i < ENTERPRISES; i++) {
+        const struct model_enterprise *other = &m->enterprises[i];
+        bool holds = other->state == ENTERPRISE_CANCELLED ? other->is_confirmed
+                                                          : other->state != ENTERPRISE_NONE;
+        if (i != asking && holds && other->number == number) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum status expect_enterprise(struct model *m, size_t i, enum enterprise_state to,
+                                     unsigned number)
+{
+    struct model_enterprise *model = &m->enterprises[i];
+    if (model->state == to && model->number == number) {
+        return STATUS_UNCHANGED;
+    }
+    if (!enterprise_state_may_become(model->state, to)) {
+        return STATUS_ACCESS_DENIED;
+    }
+    bool wants = to != ENTERPRISE_CANCELLED || model->is_confirmed;
+    if (wants && is_number_taken(m, i, number)) {
+        return STATUS_HANDLE_EXISTS;
+    }
+    model->state = to;
+    model->number = number;
+    model->version++;
+    model->is_confirmed = model->is_confirmed || to == ENTERPRISE_ENABLED;
+    return STATUS_OK;
+}
+
+static void administer_some(struct fixture *f, struct model *m)
+{
+    size_t i = draw(m, ENTERPRISES);
+    struct model_enterprise *model = &m->enterprises[i];
+    enum enterprise_state to = (enum enterprise_state)(1 + draw(m, ENTERPRISE_CANCELLED));
+    unsigned number = draw(m, 4) == 0 ? draw(m, NUMBERS) : model->number;
+    char id[24];
+    char room[128];
+    (void)snprintf(id, sizeof(id), "E%zu", i);
+    struct enterprise_row row =
+        fixture_enterprise(id, to, fixture_dossier(number, room, sizeof(room)));
+    if (model->is_confirmed) {
+        row.reference = BYTES_LITERAL("ent-7");
+        row.confirmed_on = BYTES_LITERAL("2026-11-21");
+    }
+    enum status expected = expect_enterprise(m, i, to, number);
+    assert_int_equal(fixture_put_enterprise(f, &row, CHANGE_REPLACE), expected);
+}
+
 /* Two sets prepared on one snapshot: the second to commit meets a conflict, and passes when
  * prepared again. */
 static void conflict(struct fixture *f, struct model *m)
@@ -208,6 +275,29 @@ static void check_record(struct fixture *f, const struct model_record *record, c
                      before == UINT64_MAX || before == 1 ? STATUS_NOT_FOUND : STATUS_OK);
 }
 
+static void on_found(void *context, const struct record_finding *finding)
+{
+    (void)context;
+    fail_msg("flaw %d in table %d", finding->flaw, finding->table);
+}
+
+static void check_enterprises(struct fixture *f, const struct model *m)
+{
+    struct record_verify_report report;
+    const struct record_verify_watch watch = {.found = on_found};
+    for (size_t i = 0; i < ENTERPRISES; i++) {
+        const struct model_enterprise *model = &m->enterprises[i];
+        struct enterprise_row row;
+        char id[24];
+        (void)snprintf(id, sizeof(id), "E%zu", i);
+        assert_int_equal(enterprise_get(f->snapshot, bytes_of_text(id), &row),
+                         model->state == ENTERPRISE_NONE ? STATUS_NOT_FOUND : STATUS_OK);
+        assert_true(model->state == ENTERPRISE_NONE ||
+                    (row.state == model->state && row.version == model->version));
+    }
+    assert_int_equal(record_verify(f->registry, &watch, &report), STATUS_OK);
+}
+
 static void check_all(struct fixture *f, const struct model *m)
 {
     assert_int_equal(snapshot_refresh(f->snapshot), STATUS_OK);
@@ -227,6 +317,7 @@ static void check_all(struct fixture *f, const struct model *m)
     struct registry_figures figures;
     assert_int_equal(registry_figures(f->registry, &figures), STATUS_OK);
     assert_int_equal(figures.records, records);
+    check_enterprises(f, m);
     fixture_verify(f);
 }
 
@@ -247,6 +338,8 @@ static void run(uint32_t seed)
         } else if (kind == 2 && step % 5 == 0) {
             fixture_close(&f);
             fixture_open(&f);
+        } else if (kind < 7) {
+            administer_some(&f, m);
         } else {
             write_some(&f, m);
         }
