@@ -42,7 +42,9 @@ static struct bytes actor_of(const struct exchange *x, char out[NAME_MAX_LEN + 1
     if (identity == NULL) {
         return BYTES_LITERAL("anybody"); /* a value with public write */
     }
-    int len = snprintf(out, NAME_MAX_LEN + 1, "%u:", (unsigned)identity->index);
+    const char *via = x->route.terms.via;
+    int len = snprintf(out, NAME_MAX_LEN + 1, "%s%s%s%u:", via[0] == '\0' ? "" : "apikey ", via,
+                       via[0] == '\0' ? "" : " as ", (unsigned)identity->index);
     size_t room = NAME_MAX_LEN - (size_t)len;
     size_t handle_len = identity->handle.len < room ? identity->handle.len : room;
     /* Cut between characters: what the journal keeps is UTF-8. */

@@ -70,10 +70,21 @@ struct exchange_scope {
     const struct exchange_services *services; /* NULL: nothing can be kept or waited for */
 };
 
+/* Instead of operation 201's own meaning (inside_verify.h). */
+enum exchange_verify {
+    EXCHANGE_VERIFY_FOR_OTHERS, /* what other servers ask */
+    EXCHANGE_VERIFY_SECRET,
+    EXCHANGE_VERIFY_KEY,
+    EXCHANGE_VERIFY_CERTIFICATE,
+    EXCHANGE_PROVE, /* our own signature over nonce and digest */
+};
+
 /* What is asked for beyond the message, by those who ask from inside of the node; all zero:
  * nothing.
  */
 struct exchange_terms {
+    enum exchange_verify verify;
+    char via[16];     /* by which API key whoever asks is who he is; empty: by none */
     bool has_version; /* a change: of a record of this version, 0: of none that is there yet */
     uint64_t version;
     bool is_page; /* a list: these names only */

@@ -16,6 +16,7 @@
 #include "resolver/exchange.h"
 
 struct certificate;
+struct http_auth;
 struct http_call;
 struct worker;
 
@@ -115,17 +116,19 @@ struct http_answer {
 };
 typedef enum status http_answered(struct http_call *call, const struct http_answer *answer);
 
+/* OK: the reply stands. PENDING: something was asked, a callback goes on. */
+typedef enum status http_handler(struct http_call *call);
+
 struct http_call {
     struct http_request request;
     const struct exchange_scope *scope; /* of this run: set anew before every callback */
     struct worker *worker;
     void *state; /* the handler's; freed with the call by `state_free` */
     void (*state_free)(void *state);
+    struct http_auth *auth;   /* http_auth.c's: what it knows of the caller; NULL: nothing yet */
+    http_handler *auth_go_on; /* and who waits for that */
     struct http_inside *inside; /* the connection's */
 };
-
-/* OK: the reply stands. PENDING: something was asked, a callback goes on. */
-typedef enum status http_handler(struct http_call *call);
 
 /* Asks the node: `packet` is envelope ‖ message, copied; its request id is replaced by a fresh one.
  * `answered` is called exactly once per message of the answer, perhaps before http_ask returns, and
@@ -143,6 +146,10 @@ struct http_question {
     struct exchange_terms terms;
 };
 enum status http_ask(struct http_call *call, const struct http_question *question);
+
+/* Work that would keep others waiting goes on in a turn of its own: `go_on` is called then, with an
+ * answer that has no packet. Once for however many wish it meanwhile. PENDING; NO_MEMORY. */
+enum status http_call_later(struct http_call *call, http_answered *go_on);
 
 /* Whom the call's questions come from, from now on: proven by whoever calls this (http_auth.c); it
  * ends with the call. NO_MEMORY. */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "resolver/http_auth.h"
+#include "resolver/http_key.h"
 #include "resolver/http_parts.h"
 #include "resolver/http_route.h"
 
@@ -135,7 +136,7 @@ static enum status run_exchange(struct http_inside *inside, const struct http_as
 {
     struct stream *stream = inside->stream;
     struct worker *worker = stream->worker;
-    const struct worker_asked request = {
+    struct worker_asked request = {
         .transport = stream->transport,
         .peer = inside->call.request.client,
         .request = bytes_of(inside->question.data, inside->question.len),
@@ -143,6 +144,13 @@ static enum status run_exchange(struct http_inside *inside, const struct http_as
     };
     uint8_t *room = worker->reply + MESSAGE_PACKET_MAX;
     size_t len = 0;
+    const char *why = http_key_forbids(&inside->call, request.request);
+    if (why != NULL) {
+        *out_answer = http_key_refusal(&inside->call, request.request, why,
+                                       bytes_of(room, MESSAGE_PACKET_MAX));
+        return out_answer->len > 0 ? STATUS_OK : STATUS_DROP;
+    }
+    http_key_name(&inside->call, &request.route.terms);
     inside->turn->work += STREAM_REQUEST_WORK;
     enum status status = worker_answer(&inside->turn->scope, &request, room, &len);
     *out_answer = bytes_of(room, len);

@@ -198,7 +198,7 @@ static bool answer_straight(struct http_call *call, const struct rest_asked *ask
     };
     struct selection selection;
     uint64_t key = 0;
-    if (asked->is_certified ||
+    if (asked->is_certified || http_auth_is_limited(call) ||
         lookup_record(call->scope->snapshot, asked->handle, found) != STATUS_OK ||
         (found->record.flags & RECORD_ALL_PUBLIC) == 0) {
         return false;

@@ -7,6 +7,7 @@
 #include "protocol/body.h"
 #include "resolver/dispatch.h"
 #include "resolver/exchange_progress.h"
+#include "resolver/inside_verify.h"
 #include "resolver/limit.h"
 #include "resolver/lookup.h"
 #include "resolver/verify.h"
@@ -88,8 +89,8 @@ static bool may_ask(struct exchange *x, struct bytes handle)
     uint8_t source[SOURCE_LEN];
     sources_key(&x->peer, source);
     int64_t now_ms = x->scope->now_ms;
-    return tries_take(services->tries, TRIES_VERIFY_ADDRESS, bytes_of(source, sizeof(source)), limit,
-                      now_ms) &&
+    return tries_take(services->tries, TRIES_VERIFY_ADDRESS, bytes_of(source, sizeof(source)),
+                      limit, now_ms) &&
            tries_take(services->tries, TRIES_VERIFY_HANDLE, handle, limit, now_ms);
 }
 
@@ -145,6 +146,9 @@ static enum status begin(struct exchange *x, const struct body_verify *body)
 enum status op_verify(struct exchange *x)
 {
     struct body_verify body;
+    if (x->route.terms.verify != EXCHANGE_VERIFY_FOR_OTHERS) {
+        return inside_verify(x);
+    }
     if (body_verify_decode(x->message.body, &body) != STATUS_OK) {
         return exchange_refuse(x, STATUS_PROTOCOL_ERROR, "malformed body");
     }

@@ -110,7 +110,7 @@ static struct signing *signing_new(const struct exchange *x, struct bytes packet
 }
 
 /* Within this worker's part of what may be signed a second. */
-static bool take_budget(const struct exchange *x)
+bool seal_take_budget(const struct exchange *x)
 {
     struct worker *worker = x->scope->services->worker;
     struct seal_budget *budget = &worker->certified;
@@ -166,7 +166,7 @@ static enum status sign_answer(struct exchange *x, uint8_t *start, enum status t
         return then;
     }
     enum status status = STATUS_SERVER_BUSY;
-    if (was_done || take_budget(x)) {
+    if (was_done || seal_take_budget(x)) {
         status = send_to_sign(x, bytes_of(start, (size_t)(x->reply.at - start)), then);
     }
     if (status == STATUS_PENDING || was_done) {

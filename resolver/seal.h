@@ -20,3 +20,6 @@ struct seal_budget {
     int64_t left_millis; /* thousandths of signatures */
     int64_t filled_ms;
 };
+
+/* Takes one; false: there is none left, which is told. */
+bool seal_take_budget(const struct exchange *x);

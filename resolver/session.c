@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "resolver/shelf.h"
+#include "resolver/web_session.h"
 
 #define SHARDS 16u
 #define ID_TRIES 16
@@ -44,20 +45,32 @@ struct sessions {
     uint64_t seed;
     atomic_uint sweep;
     struct totals totals;
+    struct web_sessions *web;
     struct shard shards[SHARDS];
 };
 
 struct sessions *sessions_new(uint64_t seed, void (*random)(void *out, size_t len))
 {
     struct sessions *sessions = calloc(1, sizeof(*sessions));
-    if (sessions != NULL) {
-        sessions->seed = seed;
-        sessions->random = random;
-        for (size_t i = 0; i < SHARDS; i++) {
-            (void)pthread_mutex_init(&sessions->shards[i].lock, NULL);
-        }
+    if (sessions == NULL) {
+        return NULL;
+    }
+    sessions->seed = seed;
+    sessions->random = random;
+    for (size_t i = 0; i < SHARDS; i++) {
+        (void)pthread_mutex_init(&sessions->shards[i].lock, NULL);
+    }
+    sessions->web = web_sessions_new(seed, random);
+    if (sessions->web == NULL) {
+        sessions_free(sessions);
+        return NULL;
     }
     return sessions;
+}
+
+struct web_sessions *sessions_web(struct sessions *sessions)
+{
+    return sessions->web;
 }
 
 static struct shard *shard_of(struct sessions *sessions, uint32_t id)
@@ -125,6 +138,7 @@ void sessions_free(struct sessions *sessions)
         }
         (void)pthread_mutex_destroy(&shard->lock);
     }
+    web_sessions_free(sessions->web);
     free(sessions);
 }
 
@@ -147,6 +161,7 @@ void session_free(struct session *session)
 void sessions_sweep(struct sessions *sessions, int64_t now_ms)
 {
     unsigned turn = atomic_fetch_add_explicit(&sessions->sweep, 1, memory_order_relaxed);
+    web_sessions_sweep(sessions->web, turn, now_ms);
     struct shard *shard = lock_shard(sessions, turn);
     struct shelf_item *next = NULL;
     for (struct shelf_item *item = shard->sessions.all.oldest; item != NULL; item = next) {

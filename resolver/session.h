@@ -18,6 +18,7 @@
 #define SESSION_COUNTERS 200 /* replay window, messages */
 
 struct sessions;
+struct web_sessions;
 
 struct sessions_limits {
     size_t challenges;            /* kept in all */
@@ -31,6 +32,9 @@ struct sessions_limits {
 /* `random` gives ids. NULL: no memory. */
 struct sessions *sessions_new(uint64_t seed, void (*random)(void *out, size_t len));
 void sessions_free(struct sessions *sessions);
+
+/* The sessions of clients over HTTP (web_session.h): swept and freed with these. */
+struct web_sessions *sessions_web(struct sessions *sessions);
 
 /* Gives up what is over its time; now and then. */
 void sessions_sweep(struct sessions *sessions, int64_t now_ms);
