@@ -168,6 +168,16 @@ static enum status judge_derived(struct auth *auth, const void *subject)
     return status == STATUS_INVALID_ADMIN ? auth_named(auth, *prefix, AUTH_LIST_HANDLES) : status;
 }
 
+/* Of a prefix whose record others keep, as of any operation on that record (§5.6). */
+static enum status refusal_of(struct exchange *x, struct bytes name, enum status status)
+{
+    struct lookup elsewhere;
+    return status == STATUS_NOT_RESPONSIBLE &&
+                   administer_find(x, name, &elsewhere) == STATUS_PREFIX_REFERRAL
+               ? STATUS_PREFIX_REFERRAL
+               : status;
+}
+
 /* What both lists begin with: the switch, the prefix, the right. */
 static bool admit(struct exchange *x, struct lookup *found, administer_judge *judge,
                   enum status *out_status)
@@ -184,7 +194,7 @@ static bool admit(struct exchange *x, struct lookup *found, administer_judge *ju
     }
     enum status status = lookup_prefix(x->scope->snapshot, name, found);
     if (status != STATUS_OK) {
-        *out_status = administer_refuse(x, status);
+        *out_status = administer_refuse(x, refusal_of(x, name, status));
         return false;
     }
     uint8_t room[START_MAX];

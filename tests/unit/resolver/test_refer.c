@@ -171,6 +171,36 @@ static void change_when_no_referral_is_known_or_wanted_is_judged_here(void **sta
         create(*state, "0.NA/88.1000.7", now, MESSAGE_DO_NOT_REFER).header.response_code, 402);
 }
 
+static uint32_t list(struct fixture *f, uint32_t opcode, const char *name, uint32_t flags)
+{
+    uint8_t room[BODY_ROOM];
+    struct wire_writer w = wire_write(room, sizeof(room));
+    struct fixture_ask ask = fixture_ask(opcode);
+    f->settings->admin_allow_list_handles = true;
+    ask.flags |= flags;
+    body_handle_encode(&w, bytes_of_text(name));
+    struct message answer = fixture_answer(f, EXCHANGE_TCP, &ask, wire_wrote(&w));
+    if (answer.header.response_code == 303) {
+        assert_refers(f, &answer, "HS_SERV.PREFIX");
+    }
+    return answer.header.response_code;
+}
+
+static void list_when_the_prefix_is_kept_elsewhere_is_referred_to_its_keeper(void **state)
+{
+    struct fixture *f = *state;
+    static const uint32_t opcodes[] = {OPCODE_LIST_HANDLES, OPCODE_LIST_DERIVED_PREFIXES};
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(list(f, opcodes[i], "0.NA/88.1000.7", 0), 303);
+        assert_int_equal(list(f, opcodes[i], "88.1000.7.8", 0), 303);
+        assert_int_equal(list(f, opcodes[i], "0.NA/88.1000.7", MESSAGE_DO_NOT_REFER), 301);
+        assert_int_equal(list(f, opcodes[i], "0.NA/88.1000.5", 0), 301); /* kept here */
+        assert_int_equal(list(f, opcodes[i], "0.NA/88.2000.7", 0), 301);
+        assert_int_equal(list(f, opcodes[i], "0.NA/77", 0), 301);
+        assert_int_equal(list(f, opcodes[i], "0.NA/88.1000", 0), 402);
+    }
+}
+
 static void service_when_told_by_a_record_is_referred_to_unless_unwanted(void **state)
 {
     struct fixture *f = *state;
@@ -206,6 +236,7 @@ int main(void)
         cmocka_unit_test(caller_when_too_old_for_referrals_is_not_told_that_there_is_none),
         cmocka_unit_test(change_when_the_prefix_is_kept_elsewhere_is_referred_to_its_keeper),
         cmocka_unit_test(change_when_no_referral_is_known_or_wanted_is_judged_here),
+        cmocka_unit_test(list_when_the_prefix_is_kept_elsewhere_is_referred_to_its_keeper),
         cmocka_unit_test(service_when_told_by_a_record_is_referred_to_unless_unwanted),
     };
     return cmocka_run_group_tests(tests, open_fixture, close_fixture);
