@@ -100,6 +100,7 @@ static enum status send_packet(struct client *client, struct bytes packet)
         .server = client->options.server,
         .transport = client->options.transport,
         .tls = client->options.tls,
+        .path = client->options.path,
         .timeout_ms = client->options.timeout_ms,
         .more = client->more == NULL ? NULL : client_on_more,
     };
@@ -205,6 +206,13 @@ static bool is_signed_by_server(const struct client *client, const struct messag
            signature_message_check(client->options.server_key, message) == STATUS_OK;
 }
 
+/* Whoever can send this can also send nothing. */
+static bool is_busy_unsigned(const struct message *message)
+{
+    return message->header.response_code == status_wire_code(STATUS_SERVER_BUSY) &&
+           !message->credential.is_present;
+}
+
 /* Fills `out`; the server's signature is looked at where its key is known. */
 static enum status read_answer(const struct client *client, struct bytes packet,
                                struct message *out_message, struct client_answer *out)
@@ -216,7 +224,7 @@ static enum status read_answer(const struct client *client, struct bytes packet,
     struct digest digest;
     bool has_digest = false;
     *out = (struct client_answer){.message = out_message, .was_challenged = client->rounds > 0};
-    bool needs_proof = client->options.server_key != NULL;
+    bool needs_proof = client->options.server_key != NULL && !is_busy_unsigned(out_message);
     if (needs_proof && !is_signed_by_server(client, out_message)) {
         return STATUS_INVALID_CREDENTIAL;
     }

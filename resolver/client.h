@@ -6,7 +6,8 @@
  * Asynchronous on net.h, like ask.h below it; the CLI uses it with a loop of its own. One call at a
  * time. What a server wants signed is looked at first: the digest must be that of the very request
  * that was sent, and the nonce of decent length, or nothing is signed. A signature of the server's
- * counts for an answer to that request alone, so its digest is asked for and must be right.
+ * counts for an answer to that request alone, so its digest is asked for and must be right. Only
+ * that it is busy may a server say without a signature, which takes time.
  */
 #pragma once
 
@@ -29,7 +30,8 @@ struct client_options {
     int64_t timeout_ms;                     /* for each exchange; 0: 10 000 */
     struct message_version version;         /* major 0: 2.11 */
     const struct client_identity *identity; /* borrowed; NULL: a challenge is the answer */
-    struct tls_context *tls;                /* ASK_TLS: a client's, borrowed */
+    struct tls_context *tls;                /* ASK_TLS, ASK_HTTPS: a client's, borrowed */
+    struct bytes path;                      /* ASK_HTTP, ASK_HTTPS: of the site, borrowed */
     EVP_PKEY *server_key; /* borrowed; not NULL: signatures are asked for and must be right */
     void (*random)(void *out, size_t len);
 };

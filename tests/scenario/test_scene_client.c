@@ -26,6 +26,7 @@ enum act {
     ACT_SUCCEED_BARE,    /* no digest, though it was asked for */
     ACT_SUCCEED_ELSE,    /* as the answer to another operation */
     ACT_REFUSE,
+    ACT_BUSY,
     ACT_LIST
 };
 
@@ -173,8 +174,8 @@ static void act(struct scene *scene, struct net_stream *stream, struct bytes pac
     enum act what = scene->acts[scene->requests++];
     if (what >= ACT_SUCCEED && what <= ACT_SUCCEED_ELSE) {
         succeed(scene, stream, &asked, what);
-    } else if (what == ACT_REFUSE) {
-        say(scene, stream, &asked, 403, 0, BYTES_NONE);
+    } else if (what == ACT_REFUSE || what == ACT_BUSY) {
+        say(scene, stream, &asked, what == ACT_BUSY ? 3 : 403, 0, BYTES_NONE);
     } else if (what == ACT_LIST) {
         list(scene, stream, &asked);
     } else {
@@ -457,6 +458,34 @@ static void signature_of_the_server_is_looked_at(void **state)
     EVP_PKEY_free(public);
 }
 
+/* Signing takes time. A signature that is there must be right all the same. */
+static void busy_server_need_not_sign(void **state)
+{
+    struct scene *scene = *state;
+    EVP_PKEY *wrong = known_keys_private(scene->arena, "keys/userpriv.bin");
+    EVP_PKEY *public = known_keys_public(scene->arena, "keys/serverpub.bin");
+    struct client_options options = {.server_key = public};
+    CALL(scene, &options, ACT_BUSY);
+    assert_int_equal(scene->status, STATUS_OK);
+    assert_int_equal(scene->code, 3);
+    assert_false(scene->is_certified);
+    client_free(scene->client);
+    scene->client = NULL;
+    scene->requests = 0;
+    scene->calls = 0;
+    CALL(scene, &options, ACT_REFUSE);
+    assert_int_equal(scene->status, STATUS_INVALID_CREDENTIAL);
+    client_free(scene->client);
+    scene->client = NULL;
+    scene->requests = 0;
+    scene->calls = 0;
+    scene->sign_with = wrong;
+    CALL(scene, &options, ACT_BUSY);
+    assert_int_equal(scene->status, STATUS_INVALID_CREDENTIAL);
+    EVP_PKEY_free(wrong);
+    EVP_PKEY_free(public);
+}
+
 /* Right signatures of the right server, but not of an answer to this request. */
 static void signed_answer_to_something_else_is_not_believed(void **state)
 {
@@ -522,6 +551,7 @@ int main(void)
         CASE(refusal_is_the_answer),
         CASE(list_is_told_message_by_message),
         CASE(signature_of_the_server_is_looked_at),
+        CASE(busy_server_need_not_sign),
         CASE(signed_answer_to_something_else_is_not_believed),
         CASE(client_when_freed_under_way_is_silent),
     };
