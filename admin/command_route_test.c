@@ -14,6 +14,7 @@
 #include "admin/server_name.h"
 #include "resolver/probe.h"
 #include "resolver/probe_check.h"
+#include "resolver/probe_host.h"
 #include "resolver/probe_route.h"
 #include "resolver/upward.h"
 
@@ -24,6 +25,7 @@ struct route_test {
     struct command_call *call;
     struct settings *settings;
     struct net *net;
+    struct dns *dns; /* NULL: no name was to be looked up yet */
     const char *prefix;
     struct bytes handle; /* to be resolved there; empty: none was given */
     int64_t timeout_ms;
@@ -265,31 +267,100 @@ static void ask_server(struct route_test *test, const struct service_target *tar
     tell(test, &step, &test->result);
 }
 
-/* Calls `visit` for each address of each target. */
-static void each_target(struct route_test *test, const struct probe_route *route, const char *name,
-                        void (*visit)(struct route_test *test, const struct service_target *target))
+static void test_on_names(void *context)
+{
+    struct route_test *test = context;
+    net_stop(test->net);
+}
+
+/* As probe_host_services, waited for. */
+static enum status find_services(struct route_test *test, const struct service_target *target,
+                                 struct dns_service out[DNS_SERVICES_MAX], size_t *out_count)
+{
+    struct dns_waiter waiter = {.called = test_on_names, .context = test};
+    enum status status = STATUS_OK;
+    if (!target->has_records) {
+        return STATUS_NOT_FOUND;
+    }
+    if (test->dns == NULL) {
+        status = dns_new(test->net, &test->settings->upstream_name_servers, &test->dns);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    while ((status = probe_host_services(test->dns, target, out, out_count)) == STATUS_PENDING) {
+        dns_wait(test->dns, &waiter);
+        net_run(test->net);
+        dns_forget(test->dns, &waiter);
+    }
+    return status;
+}
+
+typedef void visit_target(struct route_test *test, const struct service_target *target);
+
+struct visitor {
+    const char *name; /* of the step */
+    visit_target *visit;
+    bool takes_records; /* SRV */
+};
+
+static void tell_no_host(struct route_test *test, const struct visitor *visitor,
+                         const struct service_target *target)
+{
+    char where[PROBE_WHERE_MAX];
+    const struct step step = {visitor->name, where};
+    probe_where(target, where);
+    tell_finding(test, &step, FINDING_NO_HOST);
+}
+
+static void each_address(struct route_test *test, const struct visitor *visitor,
+                         const struct service_target *named)
+{
+    struct service_target target = *named;
+    struct net_address found[SERVER_NAME_ADDRESSES_MAX];
+    struct fault fault = {STATUS_OK, ""};
+    size_t count = 0;
+    const struct server_name host = {arena_text(test->call->arena, target.host), "0", true};
+    if (host.host == NULL || server_name_find(&host, found, &count, &fault) != STATUS_OK) {
+        tell_no_host(test, visitor, &target);
+    }
+    target.host = BYTES_NONE;
+    for (size_t i = 0; i < count; i++) {
+        memcpy(target.address.ip, found[i].ip, sizeof(found[i].ip));
+        target.address.scope = found[i].scope;
+        visitor->visit(test, &target);
+    }
+}
+
+/* A host whose name may have SRV records. */
+static void each_service(struct route_test *test, const struct visitor *visitor,
+                         const struct service_target *target)
+{
+    struct dns_service services[DNS_SERVICES_MAX];
+    size_t count = 0;
+    enum status status =
+        visitor->takes_records ? find_services(test, target, services, &count) : STATUS_NOT_FOUND;
+    if (status == STATUS_NOT_FOUND) {
+        each_address(test, visitor, target);
+    } else if (status != STATUS_OK) {
+        tell_no_host(test, visitor, target);
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct service_target one = *target;
+        one.host = bytes_of_text(services[i].host);
+        one.address.port = services[i].port;
+        each_address(test, visitor, &one);
+    }
+}
+
+static void each_target(struct route_test *test, const struct probe_route *route,
+                        const struct visitor *visitor)
 {
     for (size_t i = 0; i < route->count; i++) {
-        struct service_target target = route->targets[i];
-        struct net_address found[SERVER_NAME_ADDRESSES_MAX];
-        struct fault fault = {STATUS_OK, ""};
-        size_t count = 0;
-        if (target.host.len == 0) {
-            visit(test, &target);
-            continue;
-        }
-        const struct server_name host = {arena_text(test->call->arena, target.host), "0", true};
-        if (host.host == NULL || server_name_find(&host, found, &count, &fault) != STATUS_OK) {
-            char where[PROBE_WHERE_MAX];
-            const struct step step = {name, where};
-            probe_where(&target, where);
-            tell_finding(test, &step, FINDING_NO_HOST);
-        }
-        for (size_t j = 0; j < count; j++) {
-            memcpy(target.address.ip, found[j].ip, sizeof(found[j].ip));
-            target.address.scope = found[j].scope;
-            target.host = BYTES_NONE;
-            visit(test, &target);
+        if (route->targets[i].host.len == 0) {
+            visitor->visit(test, &route->targets[i]);
+        } else {
+            each_service(test, visitor, &route->targets[i]);
         }
     }
 }
@@ -299,8 +370,8 @@ static void tell_unchecked(struct route_test *test)
     struct command_call *call = test->call;
     if (!call->is_json && test->route.unsupported > 0) {
         (void)fprintf(call->out, "- %zu %s\n", test->route.unsupported,
-                      say_text(call, "interfaces of other protocols (HTTP) were not checked",
-                               "个其他协议（HTTP）接口未检查"));
+                      say_text(call, "interfaces of unknown protocols were not checked",
+                               "个未知协议接口未检查"));
     }
     if (!call->is_json && test->route.left_out > 0) {
         (void)fprintf(call->out, "- %zu %s\n", test->route.left_out,
@@ -358,6 +429,7 @@ static void ask_above(struct route_test *test, const struct service_target *targ
 static int walk_above(struct route_test *test)
 {
     struct command_call *call = test->call;
+    static const struct visitor above = {"above", ask_above, true};
     struct upward *upward = NULL;
     struct probe_route route;
     struct fault fault = {STATUS_OK, ""};
@@ -376,7 +448,7 @@ static int walk_above(struct route_test *test)
                       say_text(call, "no service above is configured (upstream.servers)",
                                "未配置上级节点（upstream.servers）"));
     }
-    each_target(test, &route, "above", ask_above);
+    each_target(test, &route, &above);
     upward_free(upward);
     return EXIT_OK;
 }
@@ -406,8 +478,9 @@ static int read_options(struct route_test *test)
 
 static int walk(struct route_test *test)
 {
+    static const struct visitor servers = {"server", ask_server, false};
     walk_own(test);
-    each_target(test, &test->route, "server", ask_server);
+    each_target(test, &test->route, &servers);
     tell_unchecked(test);
     int exit = walk_above(test);
     if (exit != EXIT_OK) {
@@ -433,6 +506,7 @@ int command_prefix_route_test(struct command_call *call)
     test.steps = json_array();
     enum status status = net_new(&test.net);
     exit = status == STATUS_OK ? walk(&test) : say_status(call, status, "route-test", NULL);
+    dns_free(test.dns);
     net_free(test.net);
     json_decref(test.steps);
     settings_free(test.settings);

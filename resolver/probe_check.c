@@ -11,6 +11,7 @@
 #include "protocol/opcode.h"
 #include "protocol/pubkey.h"
 #include "protocol/site.h"
+#include "resolver/server_trust.h"
 
 #define BODY_ROOM 4096
 #define ARENA_FIRST 4096
@@ -23,6 +24,7 @@ struct probe_check {
     void *context;
     struct client *client;
     EVP_PKEY *key;
+    struct tls_context *tls;
     struct net_timer *late; /* tells what could not begin */
     int64_t asked_us;
     struct probe_result result;
@@ -206,15 +208,21 @@ static enum status prepare(struct probe_check *check)
          pubkey_to_evp(&record, &check->key) != STATUS_OK)) {
         return STATUS_INVALID_CREDENTIAL;
     }
+    enum status status = server_trust_new(&question->target, &check->tls);
+    if (status != STATUS_OK) {
+        return status;
+    }
     const struct client_options options = {
         .server = question->target.address,
         .transport = question->target.transport,
         .timeout_ms = question->timeout_ms,
         .version = question->target.version,
+        .tls = check->tls,
+        .path = question->target.path,
         .server_key = check->key,
         .random = question->random,
     };
-    enum status status = net_timer_new(check->net, check_on_late, check, &check->late);
+    status = net_timer_new(check->net, check_on_late, check, &check->late);
     return status == STATUS_OK ? client_new(check->net, &options, &check->client) : status;
 }
 
@@ -254,13 +262,19 @@ void probe_check_cancel(struct probe_check *check)
     }
     client_free(check->client);
     net_timer_free(check->late);
+    tls_context_free(check->tls);
     EVP_PKEY_free(check->key);
     free(check);
 }
 
 void probe_where(const struct service_target *target, char out[PROBE_WHERE_MAX])
 {
-    const char *name = target->transport == ASK_UDP ? "udp" : "tcp";
+    static const char *const names[] = {[ASK_UDP] = "udp",
+                                        [ASK_TCP] = "tcp",
+                                        [ASK_TLS] = "tls",
+                                        [ASK_HTTP] = "http",
+                                        [ASK_HTTPS] = "https"};
+    const char *name = names[target->transport];
     char address[NET_ADDRESS_TEXT];
     net_address_text(&target->address, address);
     const char *port = strrchr(address, ':');

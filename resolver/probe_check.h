@@ -15,7 +15,7 @@
 typedef enum finding probe_judge(void *context, const struct client_answer *answer);
 
 struct probe_question {
-    struct service_target target; /* its host already looked up; the key is borrowed */
+    struct service_target target; /* its host already looked up; key and path are borrowed */
     struct bytes name;            /* copied; empty: only the site is asked for */
     uint32_t flags;               /* of the question for the name */
     bool skips_site;

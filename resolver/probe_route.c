@@ -37,12 +37,10 @@ static void add_server(struct probe_route *route, const struct site *site,
     alone.sites[0].server_count = 1;
     size_t count = service_targets(&alone, &need, NULL, NULL, targets);
     for (size_t i = 0; i < count; i++) {
-        if (targets[i].transport == ASK_UDP || targets[i].transport == ASK_TCP) {
-            add(route, &targets[i]);
-        }
+        add(route, &targets[i]);
     }
     for (size_t i = 0; i < server->interface_count; i++) {
-        route->unsupported += server->interfaces[i].protocol > SITE_TCP ? 1 : 0;
+        route->unsupported += server->interfaces[i].protocol > SITE_HTTPS ? 1 : 0;
     }
 }
 

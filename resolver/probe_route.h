@@ -16,7 +16,7 @@ struct probe_route {
     struct service_target targets[PROBE_TARGETS_MAX];
     size_t count;
     size_t left_out;    /* beyond that many */
-    size_t unsupported; /* interfaces of other protocols (HTTP) */
+    size_t unsupported; /* interfaces of protocols nobody knows */
     size_t sites;
     struct bytes alias; /* HS_SERV: the sites stand there instead; empty where there are sites */
 };

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "protocol/handle.h"
+#include "resolver/probe_host.h"
 #include "resolver/probe_parts.h"
 #include "resolver/upward.h"
 
@@ -198,6 +199,23 @@ static void visit_on_later(void *context)
     go_on(context);
 }
 
+/* Host and port as the name's records tell them, if it has any: those of the service above. */
+static enum status find_service(struct probe_visit *visit, struct service_target *target)
+{
+    struct dns_service services[DNS_SERVICES_MAX];
+    size_t count = 0;
+    if (!visit->entry->is_canary) {
+        return STATUS_OK;
+    }
+    enum status status = probe_host_services(visit->prober->options.dns, target, services, &count);
+    if (status == STATUS_OK) {
+        target->host = arena_copy(visit->arena, bytes_of_text(services[0].host));
+        target->address.port = services[0].port;
+        return target->host.data == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+    }
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
 /* The address of the target's host. PENDING: go_on is called again. */
 static enum status look_up(struct probe_visit *visit, struct service_target *target)
 {
@@ -207,8 +225,10 @@ static enum status look_up(struct probe_visit *visit, struct service_target *tar
     if (target->host.len == 0) {
         return STATUS_OK;
     }
-    enum status status =
-        dns == NULL ? STATUS_NOT_SUPPORTED : dns_find(dns, target->host, found_at, &count);
+    enum status status = dns == NULL ? STATUS_NOT_SUPPORTED : find_service(visit, target);
+    if (status == STATUS_OK) {
+        status = dns_find(dns, target->host, found_at, &count);
+    }
     if (status == STATUS_PENDING) {
         visit->dns.called = visit_on_names;
         visit->dns.context = visit;
@@ -250,7 +270,9 @@ static void go_on(struct probe_visit *visit)
             return;
         }
         if (status != STATUS_OK) {
-            found(visit, status == STATUS_NOT_FOUND ? FINDING_NO_HOST : FINDING_NOT_CHECKED,
+            found(visit,
+                  status == STATUS_NOT_FOUND || status == STATUS_UNREACHABLE ? FINDING_NO_HOST
+                                                                             : FINDING_NOT_CHECKED,
                   &target);
             continue;
         }

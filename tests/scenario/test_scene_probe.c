@@ -461,6 +461,21 @@ static void canary_when_the_service_above_does_not_know_it_is_down_there(void **
     assert_string_equal(canary(stage, CANARY_ABOVE)->last.where, "udp 127.0.0.8:2650");
 }
 
+/* Where no port is told, the records of the name say who offers the service. */
+static void canary_when_the_service_above_has_records_is_asked_where_they_say(void **state)
+{
+    struct stage *stage = *state;
+    adopt(stage, "probe:\n  interval: 5m\n  canary: 88.1000/a\n"
+                 "upstream:\n  servers: ['peers.test']\n");
+    wait_minutes(stage, 10);
+    assert_true(stage->questions > 0);
+    assert_int_equal(canary(stage, CANARY_ABOVE)->last.finding, FINDING_NOT_FOUND);
+    adopt(stage, "probe:\n  interval: 5m\n  canary: 88.1000/a\n"
+                 "upstream:\n  servers: ['none.test']\n");
+    wait_minutes(stage, 10);
+    assert_int_equal(canary(stage, CANARY_ABOVE)->last.finding, FINDING_NO_HOST);
+}
+
 /* --- plans and files -------------------------------------------------------------------------- */
 
 static void states_when_the_node_restarts_are_still_known(void **state)
@@ -554,6 +569,7 @@ int main(void)
         CASE(canary_when_it_resolves_is_up_over_udp_and_tcp),
         CASE(canary_when_it_is_not_there_is_down),
         CASE(canary_when_the_service_above_does_not_know_it_is_down_there),
+        CASE(canary_when_the_service_above_has_records_is_asked_where_they_say),
         CASE(states_when_the_node_restarts_are_still_known),
         CASE(file_when_it_is_damaged_begins_anew),
         CASE(plan_when_exchanged_in_the_midst_of_visits_loses_nothing),

@@ -119,6 +119,50 @@ class Routes(harness.NodeTest):
         harness.run("prefix", "route-test", self.ours.dir, PREFIX, "--timeout=soon", code=2)
         harness.run("prefix", "route-history", self.ours.dir, "88.608.77", code=1)
 
+    # --- HTTP -------------------------------------------------------------------------------
+
+    def site_of(self, node, prefix):
+        shown = harness.run_json("record", "show", node.dir, "0.NA/" + prefix)
+        return next(v["data"]["value"] for v in shown["values"] if v["type"] == "HS_SITE")
+
+    def delegate_by_site(self, signer=None):
+        """To a node that serves HTTP and HTTPS, too, by the site record it made; with the key of
+        another one."""
+        self.enterprise = self.node(prefix=PREFIX, listen=("127.0.88.24",), http=True, https=True)
+        self.enterprise.start()
+        site = self.site_of(self.enterprise, PREFIX)
+        if signer is not None:
+            site["servers"][0]["publicKey"] = self.site_of(signer, "88.608")["servers"][0][
+                "publicKey"]
+        path = os.path.join(self.ours.dir, "their-site.json")
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump(site, f)
+        harness.run("prefix", "delegate", self.ours.dir, PREFIX, "--site", path)
+
+    def test_the_ways_over_http_are_walked(self):
+        self.delegate_by_site()
+        self.start(*PROBES)
+        steps = self.steps()[1:]
+        self.assertEqual({way for _, way, _ in steps}, {"udp", "tcp", "http", "https"})
+        self.assertEqual({finding for _, _, finding in steps}, {"OK"})
+        eventually(self, lambda: self.state() == "up")
+
+    def test_another_key_is_found_behind_tls_and_over_http(self):
+        self.delegate_by_site(signer=self.ours)
+        self.start()
+        steps = self.steps(code=1)[1:]
+        self.assertEqual({way for _, way, _ in steps}, {"udp", "tcp", "http", "https"})
+        self.assertEqual({finding for _, _, finding in steps}, {"WRONG_KEY"})
+
+    def test_http_that_nobody_serves_is_found(self):
+        self.delegate_by_site()
+        self.enterprise.stop()
+        self.enterprise.setting("listen", "http_port", "0")
+        self.enterprise.start()
+        self.start()
+        steps = dict((way, finding) for _, way, finding in self.steps(code=1)[1:])
+        self.assertEqual(steps, {"udp": "OK", "tcp": "OK", "http": "UNREACHABLE", "https": "OK"})
+
     # --- from above -------------------------------------------------------------------------
 
     def above(self, prefix, address):

@@ -37,13 +37,15 @@ static int world_close(void **state)
     return 0;
 }
 
-/* A site of `count` servers, 192.0.2.<first>..., with UDP, TCP and HTTP at `port`. */
+/* A site of `count` servers, 192.0.2.<first>..., with UDP and TCP at `port`, HTTP a thousand above.
+ */
 static struct value site_of(struct world *world, const char *type, unsigned first, size_t count,
                             uint32_t port)
 {
     static struct site_server servers[SERVERS_MAX];
-    struct site_interface interfaces[] = {
-        {SITE_BOTH, SITE_TCP, port}, {SITE_QUERY, SITE_UDP, port}, {SITE_QUERY, SITE_HTTP, 8000}};
+    struct site_interface interfaces[] = {{SITE_BOTH, SITE_TCP, port},
+                                          {SITE_QUERY, SITE_UDP, port},
+                                          {SITE_QUERY, SITE_HTTP, port + 1000}};
     assert_in_range(count, 1, SERVERS_MAX);
     for (size_t i = 0; i < count; i++) {
         char text[32];
@@ -72,22 +74,25 @@ static const struct probe_route *read(struct world *world, const struct value *v
     return &world->route;
 }
 
-static void every_server_is_a_way_over_udp_and_tcp(void **state)
+static void every_server_is_a_way_over_each_protocol(void **state)
 {
     struct world *world = *state;
     const struct value value = site_of(world, "HS_SITE", 1, 3, 2641);
     const struct probe_route *route = read(world, &value, 1);
-    assert_int_equal(route->count, 6);
+    assert_int_equal(route->count, 9);
     assert_int_equal(route->sites, 1);
-    assert_int_equal(route->unsupported, 3);
+    assert_int_equal(route->unsupported, 0);
     assert_int_equal(route->left_out, 0);
-    unsigned udp = 0;
+    unsigned ways[ASK_HTTPS + 1] = {0};
     for (size_t i = 0; i < route->count; i++) {
-        assert_int_equal(route->targets[i].address.port, 2641);
+        bool is_http = route->targets[i].transport == ASK_HTTP;
+        assert_int_equal(route->targets[i].address.port, is_http ? 3641 : 2641);
         assert_int_equal(route->targets[i].serial, 7);
-        udp += route->targets[i].transport == ASK_UDP ? 1 : 0;
+        ways[route->targets[i].transport]++;
     }
-    assert_int_equal(udp, 3);
+    assert_int_equal(ways[ASK_UDP], 3);
+    assert_int_equal(ways[ASK_TCP], 3);
+    assert_int_equal(ways[ASK_HTTP], 3);
 }
 
 static void server_when_told_twice_is_one_way(void **state)
@@ -95,7 +100,7 @@ static void server_when_told_twice_is_one_way(void **state)
     struct world *world = *state;
     const struct value values[] = {site_of(world, "HS_SITE", 1, 1, 2641),
                                    site_of(world, "HS_SITE", 1, 2, 2641)};
-    assert_int_equal(read(world, values, 2)->count, 4);
+    assert_int_equal(read(world, values, 2)->count, 6);
 }
 
 static void servers_when_too_many_are_counted(void **state)
@@ -104,7 +109,7 @@ static void servers_when_too_many_are_counted(void **state)
     const struct value value = site_of(world, "HS_SITE", 1, SERVERS_MAX, 2641);
     const struct probe_route *route = read(world, &value, 1);
     assert_int_equal(route->count, PROBE_TARGETS_MAX);
-    assert_int_equal(route->left_out, 2 * SERVERS_MAX - PROBE_TARGETS_MAX);
+    assert_int_equal(route->left_out, 3 * SERVERS_MAX - PROBE_TARGETS_MAX);
 }
 
 static void record_when_it_tells_a_handle_instead_gives_that(void **state)
@@ -127,7 +132,7 @@ static void site_of_derived_prefixes_counts_in_a_referral_alone(void **state)
     struct probe_route referred;
     assert_int_equal(read(world, &value, 1)->count, 0);
     assert_int_equal(probe_route_referred(&value, 1, world->arena, &referred), STATUS_OK);
-    assert_int_equal(referred.count, 2);
+    assert_int_equal(referred.count, 3);
 }
 
 static void routes_meet_when_one_server_is_in_both(void **state)
@@ -149,7 +154,7 @@ static void routes_meet_when_one_server_is_in_both(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(every_server_is_a_way_over_udp_and_tcp),
+        CASE(every_server_is_a_way_over_each_protocol),
         CASE(server_when_told_twice_is_one_way),
         CASE(servers_when_too_many_are_counted),
         CASE(record_when_it_tells_a_handle_instead_gives_that),
