@@ -182,7 +182,11 @@ static enum status send_code(const struct turn_of_page *turn)
     if (status == STATUS_OK) {
         http_reply_begin(call, 200);
         put_guards(call);
-        http_reply_field(call, "Cache-Control", BYTES_LITERAL("public, max-age=3600"));
+        /* What the request said of our name is no business of others. */
+        bool is_ours = is_bare || call->scope->generation->settings->page_public_url[0] != '\0';
+        http_reply_field(call, "Cache-Control",
+                         is_ours ? BYTES_LITERAL("public, max-age=3600")
+                                 : BYTES_LITERAL("private, max-age=3600"));
         http_reply_body(call, turn->asked.code == PAGE_CODE_PNG ? "image/png" : "image/svg+xml",
                         bytes_of(body.data, body.len));
     } else {

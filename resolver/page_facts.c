@@ -48,6 +48,20 @@ static void fill_age(struct http_call *call, struct bytes handle, struct page_mo
     }
 }
 
+/* What is not public changes version and time, too, and is nobody's business here. */
+static void fill_change(const struct record_row *record, struct page_model *model)
+{
+    if ((record->flags & RECORD_ALL_PUBLIC) != 0) {
+        model->changed_ms = record->changed_ms;
+        model->version = record->version;
+        return;
+    }
+    for (size_t i = 0; i < model->value_count; i++) {
+        int64_t changed_ms = (int64_t)model->values[i].timestamp * 1000;
+        model->changed_ms = changed_ms > model->changed_ms ? changed_ms : model->changed_ms;
+    }
+}
+
 bool page_facts_fill(struct http_call *call, struct page_model *model)
 {
     struct arena *arena = call->scope->arena;
@@ -64,8 +78,7 @@ bool page_facts_fill(struct http_call *call, struct page_model *model)
     if (status == STATUS_OK) {
         model->source = PAGE_OWN;
         model->created_ms = found->record.created_ms;
-        model->changed_ms = found->record.changed_ms;
-        model->version = found->record.version;
+        fill_change(&found->record, model);
     } else if (status == STATUS_NOT_RESPONSIBLE) {
         fill_age(call, found->handle, model);
     }

@@ -218,6 +218,8 @@ static void put_owner(struct page_out *page, const struct page_model *model)
     if (model->changed_ms > 0) {
         put_row(page, PAGE_last_changed);
         page_time(page, model->changed_ms / 1000);
+    }
+    if (model->version > 0) {
         put_row(page, PAGE_version);
         page_number(page, model->version);
     }

@@ -123,7 +123,7 @@ void page_path(struct http_body *body, struct bytes handle)
         uint8_t c = handle.data[i];
         uint8_t upper = bytes_ascii_upper(c);
         bool is_plain = (c >= '0' && c <= '9') || (upper >= 'A' && upper <= 'Z') || c == '-' ||
-                        c == '_' || c == '~' || c == '/' || c == '.';
+                        c == '_' || c == '~' || c == '.' || (c == '/' && i > 0);
         if (is_plain) {
             http_body_put(body, bytes_of(&c, 1));
         } else {

@@ -29,6 +29,8 @@ RECORDS = [
     record("88.1000/wide", (1, "TYPE" * 20, "W" * 1500)),
     record("88.1000/中文 名称#1?", (1, "T", "y")),
     record("88.1000/alias", (1, "HS_ALIAS", "88.1000/PART-1")),
+    record("88.1000/elsewhere", (1, "HS_ALIAS", "/evil.example")),
+    record("88.1000/half", (1, "T", "shown"), (2, "T", "hidden", "1100")),
     record("88.1000/loop-1", (1, "HS_ALIAS", "88.1000/loop-2")),
     record("88.1000/loop-2", (1, "HS_ALIAS", "88.1000/LOOP-1")),
     record("88.1000/loc", (1, "10320/loc", LOCATIONS), (2, "URL", "https://c.example/")),
@@ -206,6 +208,12 @@ class CodeTest(PageTest):
             browser.screenshot(path, whole="qr" not in address)
             self.assertEqual(self.read(path), self.base + "/88.1000/PART-1", address)
 
+    def test_host_when_it_is_the_requests_then_no_cache_shares_the_symbol(self):
+        _, fields, _ = self.get("/88.1000/PART-1?qr=png", headers={"Host": "evil.example"})
+        self.assertEqual(fields["Cache-Control"], "private, max-age=3600")
+        _, fields, _ = self.get("/88.1000/PART-1?qr=png&of=handle")
+        self.assertEqual(fields["Cache-Control"], "public, max-age=3600")
+
     def test_host_when_it_is_no_host_then_not_in_the_symbol(self):
         _, _, body = self.get("/88.1000/PART-1?qr=png", headers={"Host": "a.example/<x>"})
         if body.startswith(b"\x89PNG"):  # else the request itself was refused
@@ -256,6 +264,12 @@ class WordsTest(PageTest):
         page = self.page("/88.1000/secret?lang=en")
         self.assertIn("Nothing here is open to everybody", page)
         self.assertNotIn("hidden<", page)
+
+    def test_private_when_beside_others_then_its_changes_are_not_told(self):
+        self.assertIn(">Version<", self.page("/88.1000/PART-1?lang=en"))
+        page = self.page("/88.1000/half?lang=en")
+        self.assertIn("shown", page)
+        self.assertNotIn(">Version<", page)
 
     def test_filter_when_given_then_those_values_alone(self):
         page = self.page("/88.1000/PART-1?index=2")
@@ -312,6 +326,15 @@ class RedirectionTest(PageTest):
         self.assertIn("HS_ALIAS", page)
         self.assertNotIn("example.com/p/1", page)
         self.assertIn("lead in a circle", self.page("/88.1000/loop-1?lang=en", status=508))
+
+    def test_form_when_it_looks_like_an_address_then_stays_here(self):
+        for text in ("//evil.example/８８.1000/P", "/evil.example/８８.1000/P",
+                     "/evil.example/ 88.1000/P", "\\\\evil.example/８８.1000/P"):
+            _, location, _ = self.leads("/?hdl=" + urllib.parse.quote(text, safe=""))
+            if location is not None:
+                self.assertRegex(location, r"^/[^/\\]", text)
+        page = self.page("/88.1000/elsewhere?ignore_aliases")
+        self.assertIn('href="/%2Fevil.example"', page)
 
     def test_locations_when_chosen_then_with_their_status(self):
         self.assertEqual(self.leads("/88.1000/loc?redirect")[:2], (303, "https://a.example/1"))
