@@ -10,6 +10,7 @@
 #include "protocol/value_types.h"
 
 #define DEPTH_MAX 16
+#define PARTS_MAX 131072u /* members and elements: far more than fit a message */
 
 static const int64_t bounds_u32[2] = {0, UINT32_MAX};
 static const int64_t bounds_index[2] = {1, UINT32_MAX};
@@ -371,10 +372,12 @@ enum status record_json_decode(const json_t *object, struct arena *arena, uint32
     return STATUS_OK;
 }
 
-/* jansson nests up to 2 048; ours never needs more than DEPTH_MAX, strings aside. */
-static bool is_too_deep(struct bytes text)
+/* jansson nests up to 2 048, and what it makes of a few bytes takes a hundred; ours never needs
+ * more than this, strings aside. */
+static bool is_too_much(struct bytes text, struct fault *fault)
 {
     size_t depth = 0;
+    size_t parts = 0;
     bool in_text = false;
     for (size_t i = 0; i < text.len; i++) {
         uint8_t c = text.data[i];
@@ -387,8 +390,15 @@ static bool is_too_deep(struct bytes text)
             depth++;
         } else if ((c == '}' || c == ']') && depth > 0) {
             depth--;
+        } else if (c == ',') {
+            parts++;
         }
         if (depth > DEPTH_MAX) {
+            (void)fault_set(fault, STATUS_BAD_SYNTAX, "nested deeper than %d", DEPTH_MAX);
+            return true;
+        }
+        if (parts > PARTS_MAX) {
+            (void)fault_set(fault, STATUS_BAD_SYNTAX, "more than %u parts", PARTS_MAX);
             return true;
         }
     }
@@ -397,8 +407,7 @@ static bool is_too_deep(struct bytes text)
 
 json_t *record_json_load(struct bytes text, struct fault *fault)
 {
-    if (is_too_deep(text)) {
-        (void)fault_set(fault, STATUS_BAD_SYNTAX, "nested deeper than %d", DEPTH_MAX);
+    if (is_too_much(text, fault)) {
         return NULL;
     }
     json_error_t error;

@@ -13,6 +13,8 @@
 #define CALLBACK_MAX 128
 #define FILTERS_MAX VALUE_COUNT_MAX
 #define NUMBER_TEXT 24
+#define NAME_TOLD 32                          /* bytes of a name, in a refusal */
+#define PARAMETERS_MAX (2 * FILTERS_MAX + 64) /* of a form */
 
 /* --- parameters --------------------------------------------------------------------------------
  */
@@ -246,7 +248,12 @@ static enum status read_form(struct reading *reading, struct bytes text)
 {
     struct http_parameter parameter;
     enum status status = STATUS_OK;
+    size_t count = 0;
     while (http_parameter_next(reading->arena, &text, &parameter, &status)) {
+        if (++count > PARAMETERS_MAX) {
+            return fault_set(reading->fault, STATUS_BAD_SYNTAX, "more than %d parameters",
+                             PARAMETERS_MAX);
+        }
         if (status == STATUS_OK) {
             status = take(reading, parameter.name, parameter.value);
         }
@@ -276,8 +283,12 @@ static enum status take_json(struct reading *reading, struct bytes name, const j
         struct bytes copy = arena_copy(reading->arena, bytes_of(text, (size_t)len));
         return copy.data == NULL ? STATUS_NO_MEMORY : take(reading, name, copy);
     }
-    return fault_set(reading->fault, STATUS_BAD_SYNTAX, "%.32s: neither text, number nor truth",
-                     (const char *)name.data);
+    size_t len = name.len < NAME_TOLD ? name.len : NAME_TOLD;
+    while (len < name.len && len > 0 && (name.data[len] & 0xc0) == 0x80) {
+        len--; /* no half of a character */
+    }
+    return fault_set(reading->fault, STATUS_BAD_SYNTAX, "%.*s: neither text, number nor truth",
+                     (int)len, (const char *)name.data);
 }
 
 static enum status read_members(struct reading *reading, json_t *object)
