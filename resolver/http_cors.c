@@ -11,7 +11,9 @@
 void http_cors_fields(struct http_call *call)
 {
     struct bytes origin = http_request_field(&call->request, "Origin");
-    if (origin.len > 0) {
+    /* Who may see figures is known by address: not every page they look at may, too. */
+    bool is_open = !bytes_equal(call->request.path, BYTES_LITERAL("/metrics"));
+    if (origin.len > 0 && is_open) {
         http_reply_field(call, "Access-Control-Allow-Origin", origin);
         http_reply_field(call, "Vary", BYTES_LITERAL("Origin"));
     }

@@ -24,6 +24,7 @@ const char *http_reply_reason(unsigned status)
         {202, "Accepted"},
         {204, "No Content"},
         {207, "Multi-Status"},
+        {300, "Multiple Choices"},
         {301, "Moved Permanently"},
         {302, "Found"},
         {303, "See Other"},
@@ -42,6 +43,7 @@ const char *http_reply_reason(unsigned status)
         {411, "Length Required"},
         {412, "Precondition Failed"},
         {413, "Content Too Large"},
+        {414, "URI Too Long"},
         {415, "Unsupported Media Type"},
         {416, "Range Not Satisfiable"},
         {417, "Expectation Failed"},
@@ -56,6 +58,7 @@ const char *http_reply_reason(unsigned status)
         {504, "Gateway Timeout"},
         {505, "HTTP Version Not Supported"},
         {507, "Insufficient Storage"},
+        {508, "Loop Detected"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (rows[i].status == status) {

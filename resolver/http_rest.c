@@ -23,6 +23,12 @@
 /* --- shared ------------------------------------------------------------------------------------
  */
 
+static bool is_stranger(const struct http_call *call)
+{
+    struct reference who;
+    return !http_call_identity(call, &who);
+}
+
 static struct bytes wrap(struct arena *arena, struct bytes callback, struct bytes body)
 {
     struct rest_json json = rest_json_new(arena, callback.len + body.len + 3);
@@ -57,6 +63,9 @@ enum status http_rest_send(struct http_call *call, const struct rest_asked *aske
     }
     if (reply->tag.len > 0) {
         http_reply_field(call, "ETag", reply->tag);
+    }
+    if (!is_stranger(call)) { /* it is theirs alone */
+        http_reply_field(call, "Cache-Control", BYTES_LITERAL("private, no-cache"));
     }
     if (is_script) { /* nothing else may be made of it */
         http_reply_field(call, "X-Content-Type-Options", BYTES_LITERAL("nosniff"));
@@ -142,6 +151,17 @@ static bool come_back(struct http_call *call, const char *before, const struct h
 /* --- GET ---------------------------------------------------------------------------------------
  */
 
+/* The version of a record of ours as whoever asks may know it: what everybody may not read changes
+ * it, too. 0: none. */
+static uint64_t version_shown(struct http_call *call, struct bytes handle)
+{
+    struct lookup found;
+    bool is_ours = lookup_record(call->scope->snapshot, handle, &found) == STATUS_OK;
+    bool may_know =
+        is_ours && ((found.record.flags & RECORD_ALL_PUBLIC) != 0 || !is_stranger(call));
+    return may_know ? found.record.version : 0;
+}
+
 /* The version of a record of ours; 0: there is none. */
 static uint64_t version_of(struct http_call *call, struct bytes handle)
 {
@@ -150,10 +170,13 @@ static uint64_t version_of(struct http_call *call, struct bytes handle)
     return is_ours ? found.record.version : 0;
 }
 
+/* Any page may load a script, and browsers then say who their user is. */
 static bool wants_public_only(const struct http_call *call, const struct rest_asked *asked)
 {
-    struct reference who;
-    return asked->says_public_only ? asked->is_public_only : !http_call_identity(call, &who);
+    if (asked->callback.len > 0) {
+        return true;
+    }
+    return asked->says_public_only ? asked->is_public_only : is_stranger(call);
 }
 
 /* 304 when the client has it already. */
@@ -224,7 +247,7 @@ static enum status on_resolved(struct http_call *call, const struct http_answer 
     if (status != STATUS_OK) {
         return http_rest_refuse(call, 500, STATUS_ERROR, BYTES_NONE, asked.handle);
     }
-    uint64_t version = version_of(call, asked.handle);
+    uint64_t version = version_shown(call, asked.handle);
     return send_resolution(call, &asked, &reply, (uint32_t)version == answer->tag ? version : 0);
 }
 
@@ -248,7 +271,7 @@ static enum status resolve(struct http_call *call)
         call->scope->arena, &asked, wants_public_only(call, &asked), call->scope->now_ms);
     return http_rest_ask(call, asked.handle,
                          &(struct http_question){.packet = packet,
-                                                 .tag = (uint32_t)version_of(call, asked.handle),
+                                                 .tag = (uint32_t)version_shown(call, asked.handle),
                                                  .answered = on_resolved});
 }
 
@@ -292,7 +315,11 @@ static enum status change(struct http_call *call, const struct rest_asked *asked
     struct http_question question = {.packet = packet, .answered = on_changed};
     uint64_t version = version_of(call, asked->handle);
     if (!http_tag_allows(&call->request, version, &question.terms)) {
-        return refuse_condition(call, asked->handle);
+        if (!is_stranger(call)) {
+            return refuse_condition(call, asked->handle);
+        }
+        question.terms.has_version = true; /* first they say who they are */
+        question.terms.version = UINT64_MAX;
     }
     return http_rest_ask(call, asked->handle, &question);
 }
@@ -377,6 +404,12 @@ static enum status home(struct http_call *call)
     bool ends = call->request.verb == HTTP_VERB_DELETE;
     if (!http_rest_read(call, PREFIXES, &asked)) {
         return STATUS_OK;
+    }
+    /* Browsers send a POST of any page without asking us first; a PUT they do not. */
+    if (call->request.verb == HTTP_VERB_POST &&
+        http_request_field(&call->request, "Origin").data != NULL) {
+        return http_rest_refuse(call, 403, STATUS_ACCESS_DENIED,
+                                BYTES_LITERAL("from a web page: only by PUT"), asked.handle);
     }
     struct bytes packet =
         rest_question_name(call->scope->arena, ends ? OPCODE_UNHOME_PREFIX : OPCODE_HOME_PREFIX,

@@ -52,6 +52,10 @@ static enum status send_list(struct http_call *call, const struct rest_asked *as
                              const char *name, uint64_t total)
 {
     const struct listing *listing = call->state;
+    if (asked->callback.len > 0) { /* lists are not for everybody, and any page may load a script */
+        return http_rest_refuse(call, 400, STATUS_PROTOCOL_ERROR,
+                                BYTES_LITERAL("callback: not for lists"), BYTES_NONE);
+    }
     struct rest_json json = rest_json_new(call->scope->arena, listing->names.len + 256);
     REST_JSON_RAW(&json, "{\"responseCode\":1");
     if (asked->has_prefix) {

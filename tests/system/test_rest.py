@@ -281,6 +281,58 @@ class Conditions(RestTest):
         self.assertEqual(client.put(path, [value(1, "URL", "b"), admin()]).status, 200)
         self.assertEqual(client.get(path, If_None_Match=first).status, 200)
 
+    def test_tags_tell_strangers_nothing_of_what_they_may_not_see(self):
+        node = self.served()
+        client, stranger = self.administrator(node), self.rest(node)
+        path = API + PREFIX + "/half"
+        client.put(path, [value(1, "T", "a"), value(2, "S", "b", permissions="1100"), admin()])
+        tag = client.get(path).field("ETag")
+        self.assertIsNotNone(tag)
+        for more in ("", "?index=1&publicOnly=false", "?index=2", "?type=S&publicOnly"):
+            answer = stranger.get(path + more)
+            self.assertEqual((answer.status, answer.field("ETag")), (200, None), more)
+        for condition in (tag, '"1"', '"77"', "*"):
+            said = {(a.status, a.body) for a in (
+                stranger.delete(path, If_Match=condition),
+                stranger.delete(path, If_None_Match=condition), stranger.delete(path))}
+            self.assertEqual([status for status, _ in said], [401], condition)
+        self.assertEqual(client.delete(path, If_Match='"77"').status, 412)
+        self.assertEqual(client.delete(path, If_Match=tag).status, 200)
+
+    def test_what_pages_may_load_is_public(self):
+        """Scripts and forms of any page are sent with what the browser knows of its user."""
+        node = self.served()
+        client = self.administrator(node)
+        path = API + PREFIX + "/half"
+        client.put(path, [value(1, "T", "a"), value(2, "S", "hidden", permissions="1100"), admin()])
+        kept = client.get(path)
+        self.assertEqual(kept.field("Cache-Control"), "private, no-cache")
+        self.assertIn(b"hidden", kept.body)
+        for more in ("", "&publicOnly=false&index=1"):
+            loaded = rest_client.Client(node, True, NOBODY, SECRET)
+            answer = loaded.get(path + "?callback=f" + more)
+            self.assertNotIn(b"hidden", answer.body)
+            listed = loaded.get("/api/handles?prefix=%s&callback=f" % PREFIX)
+            self.assertEqual(listed.status, 400)
+            sent = loaded.ask("POST", "/api/prefixes/" + PREFIX + ".9",
+                              Origin="https://evil.example")
+            self.assertEqual(sent.status, 403)
+            loaded.close()
+
+    def test_more_than_anybody_means_is_refused_at_once(self):
+        node = self.served()
+        stranger = rest_client.Client(node, False)
+        path = API + OWNER
+        for body, type_ in ((b"[" + b"[]," * 1000000 + b"[]]", "application/json"),
+                            (b"a&" * 1000000, "application/x-www-form-urlencoded")):
+            answer = stranger.ask("POST", path, body, Content_Type=type_)
+            self.assertEqual((answer.status, answer.code()), (400, 4))
+            self.assertRegex(answer.json()["message"], "^more than ")
+        answer = stranger.ask("POST", path, ('{"%s":null}' % ("中" * 20)).encode(),
+                              Content_Type="application/json")
+        self.assertEqual(answer.json()["message"], "中" * 10 + ": neither text, number nor truth")
+        stranger.close()
+
     def test_changes_on_condition(self):
         node = self.served()
         client = self.administrator(node)
