@@ -145,18 +145,33 @@ bool administer_admit(struct exchange *x, struct auth *auth, administer_judge *j
 /* --- writing -----------------------------------------------------------------------------------
  */
 
-static enum status fill(struct change_set *set, const struct auth *auth,
-                        const struct administer_change *change, struct fault *fault)
+enum status administer_fill(struct change_set *set, const struct auth *auth,
+                            const struct administer_change *change, struct fault *fault)
 {
-    enum status status = STATUS_OK;
-    if (change->values == NULL) {
-        status = change_set_delete_record(set, change->handle);
-    } else {
-        const struct record record = {change->handle, change->values->values,
-                                      change->values->count};
-        status = change_set_put_record(set, &record, change->mode, fault);
+    enum status status = auth != NULL ? auth_depend(auth, set) : STATUS_OK;
+    if (status != STATUS_OK) {
+        return status;
     }
-    return status == STATUS_OK && auth != NULL ? auth_depend(auth, set) : status;
+    if (change->values == NULL) {
+        return change_set_delete_record(set, change->handle);
+    }
+    const struct record record = {change->handle, change->values->values, change->values->count};
+    return change_set_put_record(set, &record, change->mode, fault);
+}
+
+/* As its terms say; of a minted name, which it was. */
+static enum status remember(const struct exchange *x, struct change_set *set, struct bytes handle)
+{
+    const struct exchange_terms *terms = &x->route.terms;
+    struct change_repeat repeat;
+    if (!terms->has_repeat) {
+        return STATUS_OK;
+    }
+    bool mints = (x->message.header.flags & (uint32_t)MESSAGE_MINT) != 0;
+    memcpy(repeat.key, terms->repeat_key, sizeof(repeat.key));
+    memcpy(repeat.digest, terms->repeat_digest, sizeof(repeat.digest));
+    repeat.note = mints ? handle : BYTES_NONE;
+    return change_set_remember(set, &repeat);
 }
 
 enum status administer_commit(struct exchange *x, const struct auth *auth,
@@ -168,7 +183,10 @@ enum status administer_commit(struct exchange *x, const struct auth *auth,
     if (set == NULL) {
         return administer_refuse(x, STATUS_NO_MEMORY);
     }
-    enum status status = fill(set, auth, change, &fault);
+    enum status status = administer_fill(set, auth, change, &fault);
+    if (status == STATUS_OK) {
+        status = remember(x, set, change->handle);
+    }
     if (status != STATUS_OK) {
         change_set_free(set);
         return fault.status != STATUS_OK ? exchange_refuse(x, status, fault.text)

@@ -40,6 +40,10 @@ struct administer_change {
     const struct body_values *values;
     enum change_mode mode;
 };
+/* Puts it into a set. What change_set_put_record and change_set_delete_record return; CONFLICT: the
+ * set rests on another version of something read. */
+enum status administer_fill(struct change_set *set, const struct auth *auth,
+                            const struct administer_change *change, struct fault *fault);
 enum status administer_commit(struct exchange *x, const struct auth *auth,
                               const struct administer_change *change);
 

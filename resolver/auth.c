@@ -418,8 +418,8 @@ enum status auth_depend(const struct auth *auth, struct change_set *set)
 {
     enum status status = STATUS_OK;
     for (size_t i = 0; status == STATUS_OK && i < auth->read_count; i++) {
-        status =
-            change_set_depends(set, CHANGE_RECORD, auth->reads[i].handle, auth->reads[i].version);
+        status = change_set_depends_once(set, CHANGE_RECORD, auth->reads[i].handle,
+                                         auth->reads[i].version);
     }
     return status == STATUS_NO_ROOM ? STATUS_SERVER_BUSY : status;
 }

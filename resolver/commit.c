@@ -110,6 +110,21 @@ static enum status run_once_more(struct exchange *x)
     return STATUS_PENDING;
 }
 
+enum status exchange_decide_again(struct exchange *x)
+{
+    if (progress_of(x) == NULL || x->progress->conflicts >= CONFLICTS_MAX) {
+        return STATUS_SERVER_BUSY;
+    }
+    reconsider(x);
+    return exchange_go_on(x);
+}
+
+enum status exchange_go_on(struct exchange *x)
+{
+    wait_forget(x, WAIT_AGAIN);
+    return x->scope->services == NULL ? STATUS_SERVER_BUSY : run_once_more(x);
+}
+
 static enum status submit(struct exchange *x, struct change_set *set)
 {
     const struct exchange_services *services = x->scope->services;

@@ -7,12 +7,14 @@
 
 #include "protocol/opcode.h"
 #include "resolver/op_auth.h"
+#include "resolver/op_batch.h"
 #include "resolver/op_create.h"
 #include "resolver/op_delete.h"
 #include "resolver/op_home.h"
 #include "resolver/op_list.h"
 #include "resolver/op_login.h"
 #include "resolver/op_refusals.h"
+#include "resolver/op_repeat.h"
 #include "resolver/op_resolve.h"
 #include "resolver/op_session.h"
 #include "resolver/op_siteinfo.h"
@@ -34,6 +36,13 @@ static exchange_handler *handler_of(uint32_t opcode)
 enum status dispatch_run(struct exchange *x)
 {
     uint32_t opcode = x->message.header.opcode;
+    enum status status = STATUS_OK;
+    if (x->route.terms.batch != NULL) {
+        return op_batch(x);
+    }
+    if (x->route.terms.has_repeat && op_repeat_answers(x, &status)) {
+        return status;
+    }
     if (opcode == 0) { /* reserved for errors, protocol.md §14 row 27 */
         return exchange_refuse(x, STATUS_PROTOCOL_ERROR, "operation 0 cannot be asked for");
     }

@@ -48,6 +48,7 @@ struct generation {
     const struct upward *upward;     /* who is asked about other names; NULL: nobody, for nobody */
 };
 
+struct batch;
 struct exchange_services;
 struct hot_path;
 struct login;
@@ -90,10 +91,17 @@ struct exchange_terms {
     bool is_page; /* a list: these names only */
     uint64_t page_from;
     uint64_t page_len;
+    struct batch *batch; /* many changes at once (batch.h), not what the message says; held */
+    bool has_repeat;     /* a change that is done once, however often it is asked for (repeats.h) */
+    uint8_t repeat_key[32];
+    uint8_t repeat_digest[32];
 };
 
 /* The text of the refusal when the record has another version. */
 #define EXCHANGE_TERMS_BROKEN "the record is not of the version asked for"
+
+/* The same when its key belongs to another request. */
+#define EXCHANGE_TERMS_CLASH "the key belongs to another request"
 
 /* Where an answer goes that leaves later than its request's turn. */
 struct exchange_route {

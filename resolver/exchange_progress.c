@@ -7,6 +7,8 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 
+#include "resolver/batch.h"
+
 struct progress *progress_of(struct exchange *x)
 {
     if (x->progress == NULL) {
@@ -35,6 +37,7 @@ void progress_free(struct progress *progress)
     free((void *)(uintptr_t)progress->key_handle.data);
     free(progress->last_key);
     change_set_free(progress->committed);
+    batch_release(progress->batch);
     free(progress);
 }
 

@@ -45,6 +45,7 @@ struct progress {
     /* writing */
     struct change_set *committed;
     unsigned conflicts;
+    struct batch *batch; /* held; NULL: none */
 
     /* answering */
     struct duplicate_key duplicate;

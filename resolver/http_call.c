@@ -251,6 +251,51 @@ enum status http_ask(struct http_call *call, const struct http_question *questio
     return ask_now(inside, asked);
 }
 
+/* --- going on later ----------------------------------------------------------------------------
+ */
+
+/* Its own mail; belongs to itself once the call has ended. */
+struct http_later {
+    struct mail mail;
+    struct http_inside *inside; /* NULL: the call has ended */
+    uint32_t id;
+};
+
+static void later_on_open(struct mail *mail, void *owner)
+{
+    struct http_later *later = (struct http_later *)mail;
+    struct http_inside *inside = later->inside;
+    (void)owner;
+    if (inside != NULL) {
+        const struct exchange_route route = {.stream = inside->stream, .question = later->id};
+        inside->later = NULL;
+        stream_answer_later(&route, STATUS_OK, BYTES_NONE);
+    }
+    free(later);
+}
+
+enum status http_call_later(struct http_call *call, http_answered *go_on)
+{
+    struct http_inside *inside = call->inside;
+    if (inside->later != NULL) {
+        return STATUS_PENDING;
+    }
+    struct http_later *later = calloc(1, sizeof(*later));
+    struct http_asked *asked = later == NULL ? NULL : take_spare(inside);
+    if (asked == NULL) {
+        free(later);
+        return STATUS_NO_MEMORY;
+    }
+    *asked = (struct http_asked){.id = next_id(inside->stream), .answered = go_on};
+    join(inside, asked);
+    later->mail.opened = later_on_open;
+    later->inside = inside;
+    later->id = asked->id;
+    inside->later = later;
+    mailbox_post(call->worker->mailbox, &later->mail);
+    return STATUS_PENDING;
+}
+
 /* --- what calls go through ---------------------------------------------------------------------
  */
 
@@ -300,6 +345,10 @@ void http_call_end(struct http_inside *inside)
     }
     inside->asked = NULL;
     inside->asked_count = 0;
+    if (inside->later != NULL) {
+        inside->later->inside = NULL;
+        inside->later = NULL;
+    }
     if (inside->call.state_free != NULL) {
         inside->call.state_free(inside->call.state);
     }

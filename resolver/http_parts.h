@@ -37,8 +37,9 @@ struct http_inside {
     struct http_asked *asked;
     struct http_asked *spare; /* so that asking needs no memory when it is too late to say so */
     size_t asked_count;
-    unsigned status; /* of the reply; 0: not begun */
-    unsigned depth;  /* of handlers and callbacks that run */
+    struct http_later *later; /* on its way to go on with the call; NULL: none */
+    unsigned status;          /* of the reply; 0: not begun */
+    unsigned depth;           /* of handlers and callbacks that run */
     bool is_receiving;
     bool has_time; /* for its body */
     bool has_replied;
@@ -49,6 +50,7 @@ struct http_inside {
 struct http_worker {
     struct http_inside *spare; /* the last call's: the next needs no memory */
     struct arena *arena;       /* what handlers make */
+    size_t bulk_count;         /* calls for many names that are under way */
     int64_t date_s;            /* of the text */
     char date[HTTP_DATE_ROOM];
 };

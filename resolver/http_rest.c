@@ -10,7 +10,9 @@
 #include <stdio.h>
 
 #include "protocol/opcode.h"
+#include "registry/repeats.h"
 #include "resolver/http_auth.h"
+#include "resolver/http_repeat.h"
 #include "resolver/http_route.h"
 #include "resolver/http_tag.h"
 #include "resolver/lookup.h"
@@ -208,9 +210,8 @@ static void count_straight(const struct http_call *call, uint32_t code)
     metrics_add(metrics, METRIC_straight_answers, 0, 1);
 }
 
-/* Public, all of it, and ours: what op_resolve answers straight, too. */
-static bool answer_straight(struct http_call *call, const struct rest_asked *asked,
-                            struct lookup *found, struct rest_reply *out_answer)
+bool http_rest_straight(struct http_call *call, const struct rest_asked *asked,
+                        struct lookup *found, struct rest_reply *out_answer)
 {
     const struct body_resolution asks = {
         .handle = asked->handle,
@@ -229,9 +230,13 @@ static bool answer_straight(struct http_call *call, const struct rest_asked *ask
     if (asks.type_count >= SELECTION_HASHED) {
         call->scope->random(&key, sizeof(key));
     }
-    return selection_init(&selection, &asks, call->scope->arena, key) == STATUS_OK &&
-           rest_answer_record(call->scope->arena, asked->handle, &found->record, &selection,
-                              out_answer) == STATUS_OK;
+    bool is_answered = selection_init(&selection, &asks, call->scope->arena, key) == STATUS_OK &&
+                       rest_answer_record(call->scope->arena, asked->handle, &found->record,
+                                          &selection, out_answer) == STATUS_OK;
+    if (is_answered) {
+        count_straight(call, out_answer->code);
+    }
+    return is_answered;
 }
 
 /* The tag says which version was asked about: an answer that waited may be of another. */
@@ -263,8 +268,7 @@ static enum status resolve(struct http_call *call)
         return http_rest_refuse(call, 400, STATUS_PROTOCOL_ERROR,
                                 BYTES_LITERAL("index: not a number"), asked.handle);
     }
-    if (answer_straight(call, &asked, &found, &answer)) {
-        count_straight(call, answer.code);
+    if (http_rest_straight(call, &asked, &found, &answer)) {
         return send_resolution(call, &asked, &answer, found.record.version);
     }
     struct bytes packet = rest_question_resolve(
@@ -283,9 +287,9 @@ enum status http_rest_get(struct http_call *call)
 /* --- PUT, DELETE -------------------------------------------------------------------------------
  */
 
-static bool is_condition_broken(const struct message *message)
+static bool says(const struct message *message, const char *text)
 {
-    return bytes_equal(rest_answer_text(message), bytes_of_text(EXCHANGE_TERMS_BROKEN));
+    return bytes_equal(rest_answer_text(message), bytes_of_text(text));
 }
 
 static enum status refuse_condition(struct http_call *call, struct bytes handle)
@@ -301,11 +305,33 @@ static enum status on_changed(struct http_call *call, const struct http_answer *
     if (!come_back(call, HANDLES, answer, &asked)) {
         return STATUS_OK;
     }
-    if (message_decode(answer->packet, &message) == STATUS_OK && is_condition_broken(&message)) {
+    bool is_read = message_decode(answer->packet, &message) == STATUS_OK;
+    if (is_read && says(&message, EXCHANGE_TERMS_BROKEN)) {
         return refuse_condition(call, asked.handle);
+    }
+    if (is_read && says(&message, EXCHANGE_TERMS_CLASH)) {
+        return http_repeat_refuse(call);
     }
     enum rest_kind kind = call->request.verb == HTTP_VERB_PUT ? REST_PUT : REST_CHANGE;
     return http_rest_answer(call, kind, &asked, answer->packet);
+}
+
+/* What was done once under its key is told again, whatever its conditions say of the record now.
+ * false: it was refused. */
+static bool read_repeat(struct http_call *call, struct exchange_terms *terms, bool *out_was_done)
+{
+    struct http_repeat repeat;
+    struct repeat_row row;
+    if (!http_repeat_read(call, &repeat)) {
+        return false;
+    }
+    terms->has_repeat = repeat.is_wanted;
+    memcpy(terms->repeat_key, repeat.key, sizeof(terms->repeat_key));
+    memcpy(terms->repeat_digest, repeat.digest, sizeof(terms->repeat_digest));
+    *out_was_done = repeat.is_wanted &&
+                    repeats_get(call->scope->snapshot, bytes_of(repeat.key, sizeof(repeat.key)),
+                                call->scope->now_ms, &row) == STATUS_OK;
+    return true;
 }
 
 /* Asks for a change, on the conditions of the request. */
@@ -314,7 +340,11 @@ static enum status change(struct http_call *call, const struct rest_asked *asked
 {
     struct http_question question = {.packet = packet, .answered = on_changed};
     uint64_t version = version_of(call, asked->handle);
-    if (!http_tag_allows(&call->request, version, &question.terms)) {
+    bool was_done = false;
+    if (!read_repeat(call, &question.terms, &was_done)) {
+        return STATUS_OK;
+    }
+    if (!was_done && !http_tag_allows(&call->request, version, &question.terms)) {
         if (!is_stranger(call)) {
             return refuse_condition(call, asked->handle);
         }

@@ -28,6 +28,12 @@ enum status http_rest_refuse(struct http_call *call, unsigned status, enum statu
 enum status http_rest_ask(struct http_call *call, struct bytes handle,
                           const struct http_question *question);
 
+/* A record of ours that is public, all of it, written from the store and counted as an exchange
+ * would have been: what op_resolve answers straight, too. false: ask. */
+struct lookup;
+bool http_rest_straight(struct http_call *call, const struct rest_asked *asked,
+                        struct lookup *found, struct rest_reply *out_answer);
+
 /* What an answer says about `asked`, replied. 402 is 401 over TLS alone. */
 enum status http_rest_answer(struct http_call *call, enum rest_kind kind,
                              const struct rest_asked *asked, struct bytes packet);

@@ -67,6 +67,11 @@ struct change_set *exchange_new_set(struct exchange *x, enum change_policy polic
  * themselves. */
 enum status exchange_commit(struct exchange *x, struct change_set *set);
 
+/* Long work in pieces: the handler is run again from the loop. PENDING; SERVER_BUSY. */
+enum status exchange_go_on(struct exchange *x);
+/* The same because something it was decided on has changed: counts as a conflict. */
+enum status exchange_decide_again(struct exchange *x);
+
 /* The set as the committer left it: change_set_status, change_set_item_status. NULL: none yet. */
 const struct change_set *exchange_committed(const struct exchange *x);
 

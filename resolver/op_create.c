@@ -5,19 +5,6 @@
  */
 #include "resolver/op_create.h"
 
-#include "resolver/administer.h"
-
-#define UUID_LEN 36
-
-struct creation {
-    struct body_values body;
-    struct lookup found; /* version 0: there is none */
-    bool overwrites;
-    bool mints;
-    uint8_t minted[HANDLE_MAX + UUID_LEN];
-    struct auth_need need; /* to make what is there into what is asked for */
-};
-
 static bool has_flag(const struct exchange *x, uint32_t flag)
 {
     return (x->message.header.flags & flag) != 0;
@@ -41,7 +28,7 @@ static void put_uuid(const struct exchange *x, struct wire_writer *w)
 }
 
 /* The request names the stem. */
-static enum status mint(const struct exchange *x, struct creation *creation)
+static enum status mint(const struct exchange *x, struct op_creation *creation)
 {
     struct wire_writer w = wire_write(creation->minted, sizeof(creation->minted));
     wire_put_raw(&w, creation->body.handle);
@@ -51,7 +38,7 @@ static enum status mint(const struct exchange *x, struct creation *creation)
 }
 
 /* What makes the stored values into these. */
-static enum status compare(struct exchange *x, struct creation *creation)
+static enum status compare(struct exchange *x, struct op_creation *creation)
 {
     struct body_values stored;
     enum status status = administer_values(x, &creation->found, &stored);
@@ -63,8 +50,7 @@ static enum status compare(struct exchange *x, struct creation *creation)
     return status;
 }
 
-/* What is looked at for everybody. */
-static enum status examine(struct exchange *x, struct creation *creation, struct fault *fault)
+enum status op_create_examine(struct exchange *x, struct op_creation *creation, struct fault *fault)
 {
     enum status status = creation->mints ? mint(x, creation) : STATUS_OK;
     if (status == STATUS_OK) {
@@ -82,9 +68,9 @@ static enum status examine(struct exchange *x, struct creation *creation, struct
     return creation->overwrites ? compare(x, creation) : STATUS_HANDLE_EXISTS;
 }
 
-static enum status judge(struct auth *auth, const void *subject)
+enum status op_create_judge(struct auth *auth, const void *subject)
 {
-    const struct creation *creation = subject;
+    const struct op_creation *creation = subject;
     return creation->found.record.version == 0
                ? auth_create(auth, creation->found.handle)
                : auth_overwrite(auth, &creation->found, &creation->need);
@@ -110,7 +96,7 @@ static enum status tell(struct exchange *x, struct bytes asked, const struct cha
 
 enum status op_create(struct exchange *x)
 {
-    struct creation creation = {
+    struct op_creation creation = {
         .overwrites = has_flag(x, MESSAGE_OVERWRITE),
         .mints = has_flag(x, MESSAGE_MINT),
     };
@@ -125,14 +111,14 @@ enum status op_create(struct exchange *x)
     if (done != NULL) {
         return tell(x, creation.body.handle, done);
     }
-    status = examine(x, &creation, &fault);
+    status = op_create_examine(x, &creation, &fault);
     if (fault.status != STATUS_OK) {
         return exchange_refuse(x, status, fault.text);
     }
     if (status != STATUS_OK) {
         return administer_refuse(x, status);
     }
-    if (!administer_admit(x, &auth, judge, &creation, &status)) {
+    if (!administer_admit(x, &auth, op_create_judge, &creation, &status)) {
         return status;
     }
     bool exists = creation.found.record.version != 0;

@@ -5,9 +5,7 @@
  */
 #include "resolver/op_delete.h"
 
-#include "resolver/administer.h"
-
-static enum status judge(struct auth *auth, const void *subject)
+enum status op_delete_judge(struct auth *auth, const void *subject)
 {
     return auth_record(auth, subject, AUTH_DELETE_HANDLE);
 }
@@ -35,7 +33,7 @@ enum status op_delete(struct exchange *x)
     if (found.record.version == 0) {
         return exchange_refuse(x, STATUS_HANDLE_NOT_FOUND, "");
     }
-    if (!administer_admit(x, &auth, judge, &found, &status)) {
+    if (!administer_admit(x, &auth, op_delete_judge, &found, &status)) {
         return status;
     }
     return administer_commit(x, &auth, &(struct administer_change){.handle = found.handle});

@@ -4,6 +4,9 @@
  */
 #pragma once
 
-#include "resolver/exchange.h"
+#include "resolver/administer.h"
 
 exchange_handler op_delete;
+
+/* Whether the caller may delete this record: of a lookup that found it. */
+administer_judge op_delete_judge;
