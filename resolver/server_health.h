@@ -18,7 +18,8 @@ struct server_health_table;
 struct server_health_table *server_health_new(void);
 void server_health_free(struct server_health_table *table);
 
-/* Its entry; lives until the next call. NULL: every entry is in use. */
+/* Its entry; lives until the next call, and while a question is under way. NULL: every entry has
+ * one. */
 struct server_health *server_health_of(struct server_health_table *table,
                                        const struct service_target *target, int64_t now_ms);
 /* The same if there is one already. */

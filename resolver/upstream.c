@@ -28,6 +28,8 @@ try {
     struct service_target target;
     struct ask *ask;     /* NULL: not asked, or over */
     struct check *check; /* its answer's signature is looked at */
+    /* Of a server that was asked; NULL: so many are being asked that nobody remembers this one. */
+    struct server_health *health;
     int64_t started_ms;
     struct tls_context *tls; /* HTTPS: that trusts the key its site tells, if it tells one */
     uint8_t *packet;         /* the request */
@@ -89,12 +91,6 @@ static uint16_t chance(const struct upstream *upstream)
     return bits;
 }
 
-static struct server_health *health_of(const struct try *try)
-{
-    const struct upstream *upstream = try->call->upstream;
-    return server_health_of(upstream->servers, &try->target, now_of(upstream));
-}
-
 /* --- ends ------------------------------------------------------------------------------------- */
 
 /* Tries that are not needed any more; `has_failed`: their time was up. */
@@ -111,7 +107,7 @@ static void drop_tries(struct upstream_call *call, bool has_failed)
             continue;
         }
         int64_t waited_ms = now_ms - try->started_ms;
-        struct server_health *health = health_of(try);
+        struct server_health *health = try->health;
         count(call, METRIC_upstream_discarded, ask_figures_of(try->ask)->discarded);
         ask_cancel(try->ask);
         try->ask = NULL;
@@ -349,7 +345,7 @@ static void try_on_answer(void *context, enum status status, struct bytes answer
 {
     struct try *try = context;
     struct upstream_call *call = try->call;
-    struct server_health *health = health_of(try);
+    struct server_health *health = try->health;
     int64_t now_ms = now_of(call->upstream);
     try->ask = NULL;
     call->under_way--;
@@ -407,9 +403,9 @@ static enum status try_start(struct try *try)
     struct upstream_call *call = try->call;
     struct upstream *upstream = call->upstream;
     const struct upstream_limits *limits = &call->question.limits;
-    struct server_health *health = health_of(try);
     int64_t now_ms = now_of(upstream);
-    if (health == NULL || !server_health_admits(health, limits->per_server, now_ms)) {
+    struct server_health *health = server_health_of(upstream->servers, &try->target, now_ms);
+    if (!server_health_admits(health, limits->per_server, now_ms)) {
         count(call, METRIC_upstream_held_back, 1);
         return STATUS_UNREACHABLE;
     }
@@ -432,11 +428,16 @@ static enum status try_start(struct try *try)
     if (status != STATUS_OK) {
         return status;
     }
-    server_health_asked(health, now_ms, PROBE_MS);
+    if (health != NULL) {
+        server_health_asked(health, now_ms, PROBE_MS);
+    }
+    try->health = health;
     status = ask_start(upstream->options.net, &options, bytes_of(try->packet, try->packet_len),
                        try_on_answer, try, &try->ask);
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK && health != NULL) {
         server_health_failed(health, now_ms, limits->hold_max_ms, chance(upstream));
+    }
+    if (status != STATUS_OK) {
         return status;
     }
     call->under_way++;
