@@ -158,6 +158,7 @@ void forward_finish(struct forward_job *job, enum status status, struct bytes va
         next = at->next;
         at->is_stale = job->is_stale;
         at->is_ours = job->is_ours;
+        at->is_old = job->is_old;
         tell(at, status, values);
     }
     job->waiting = NULL;
@@ -232,6 +233,7 @@ static void forward_on_question(struct mail *mail, void *owner)
         if (job->is_kept) {
             question->is_stale = job->is_stale;
             question->is_ours = job->is_ours;
+            question->is_old = job->is_old;
             tell(question, job->outcome, job->answer);
             return;
         }

@@ -37,6 +37,7 @@ struct forward_question {
     enum status status;
     bool is_stale; /* over their time, but nobody answers */
     bool is_ours;  /* they stand in our own store */
+    bool is_old;   /* the cache has had them for a while, though not over their time */
     uint8_t *values;
     size_t values_len;
 

@@ -8,6 +8,7 @@
 #include "resolver/worker.h"
 
 #define CODE_SUCCESS 1
+#define OLD_MS 60000
 
 static struct cache_question question_of(const struct body_resolution *asked)
 {
@@ -52,10 +53,17 @@ enum status forward_recall_lent(struct worker *worker, struct bytes handle, stru
 }
 
 enum status forward_recall(struct worker *worker, struct bytes handle, struct arena *arena,
-                           struct bytes *out_values)
+                           struct bytes *out_values, bool *out_is_old)
 {
-    struct hot_lease unused;
-    return forward_recall_lent(worker, handle, arena, out_values, &unused);
+    const struct body_resolution asked = {.handle = handle};
+    const struct cache_question question = question_of(&asked);
+    struct cache_entry entry;
+    int64_t now_ms = net_wall_ms(worker->options.net);
+    if (cache_get(worker->cache, &question, now_ms, &entry) != CACHE_FRESH) {
+        return STATUS_NOT_FOUND;
+    }
+    *out_is_old = now_ms - entry.fetched_ms > OLD_MS;
+    return tell(&entry, now_ms, arena, out_values);
 }
 
 enum status forward_recall_stale(struct worker *worker, struct bytes handle, struct arena *arena,

@@ -36,16 +36,19 @@ struct forward_job {
     bool is_stale;     /* the answer is one of before */
     bool is_over;      /* answered, and no longer in the table */
     bool is_ours;      /* it stands in our own store */
+    bool is_old;       /* the cache has had the answer for a while */
     bool is_certified; /* the answer's signature was right */
 
     /* the walk */
     struct arena *arena;
     struct service service;
-    bool is_upward;    /* the service is the top-level one */
-    bool is_told_here; /* the service is told by our own records, or the settings */
-    bool was_renewed;  /* the service was asked for once more, of primaries */
+    bool is_upward;      /* the service is the top-level one */
+    bool is_told_here;   /* the service is told by our own records, or the settings */
+    bool was_renewed;    /* the service was asked for once more, of primaries */
+    bool may_have_moved; /* the service is told by a record that the cache has had for a while */
     bool has_descended;
-    uint8_t hops; /* what was added to the count by referrals */
+    bool was_referred;
+    uint8_t hops; /* what was added to the count by referrals and service handles */
     struct service_target targets[SERVICE_TARGETS_MAX];
     size_t target_count;
     struct upstream_call *call; /* NULL: none is under way */
@@ -93,9 +96,9 @@ enum status forward_place(struct forward_job *job, const struct service_target *
  */
 
 /* A fresh answer: OK with values that have the time they have left, in the arena; HANDLE_NOT_FOUND,
- * VALUES_NOT_FOUND. NOT_FOUND: none. */
+ * VALUES_NOT_FOUND. NOT_FOUND: none. Old is what has been here for over a minute. */
 enum status forward_recall(struct worker *worker, struct bytes handle, struct arena *arena,
-                           struct bytes *out_values);
+                           struct bytes *out_values, bool *out_is_old);
 
 /* The same for who keeps a copy of it. */
 enum status forward_recall_lent(struct worker *worker, struct bytes handle, struct arena *arena,

@@ -7,6 +7,8 @@
  * to be known on the way is a question of its own with a count that is one higher, so that any
  * circle ends when the count does, however many nodes it leads through.
  */
+#include <stdlib.h>
+
 #include "protocol/opcode.h"
 #include "resolver/cache.h"
 #include "resolver/forward_parts.h"
@@ -16,6 +18,7 @@
 #include "resolver/worker.h"
 
 #define LARGE_NAME 400 /* a request that is more than a datagram */
+#define SITE_ROOM (MESSAGE_MAX / 4)
 #define BODY_ROOM (HANDLE_EXPANDED_MAX + 12)
 #define REFERRAL_CODES_SINCE ((struct message_version){2, 5}) /* before, 303 meant 7: §3.2 */
 
@@ -100,6 +103,35 @@ static void want_prefix(struct forward_job *job, bool is_authoritative)
     want(job, WANT_SERVICE, wire_wrote(&w), is_authoritative);
 }
 
+/* Whoever should answer does not, or says he should not: the service may be told anew. Once, and of
+ * names alone: a prefix is its keeper's, whom nobody above knows better. */
+static bool may_renew(const struct forward_job *job)
+{
+    return !job->is_upward && !job->was_renewed && !job->was_referred &&
+           !handle_is_prefix_record(forward_job_name(job));
+}
+
+static bool renew(struct forward_job *job)
+{
+    if (!may_renew(job)) {
+        return false;
+    }
+    job->was_renewed = true;
+    want_prefix(job, true);
+    return true;
+}
+
+/* Nobody answered. What was told of the service long ago may have changed; what was told a moment
+ * ago has not, and nobody above is troubled with it. */
+static void give_up(struct forward_job *job, enum status status)
+{
+    bool is_silent = status == STATUS_UNREACHABLE || status == STATUS_TIMED_OUT;
+    bool has_time = job->deadline_ms > net_now_ms(job->forward->worker->options.net);
+    if (!is_silent || !has_time || !job->may_have_moved || !renew(job)) {
+        fail(job, status);
+    }
+}
+
 /* The service in a record or a referral; asks it, or for the record that tells it. false: it tells
  * none. */
 static bool use_values(struct forward_job *job, const struct value *values, size_t count,
@@ -119,6 +151,7 @@ static bool use_values(struct forward_job *job, const struct value *values, size
     if (bytes_equal_nocase(alias, BYTES_LITERAL("0.NA/0.NA"))) {
         ask_upward(job);
     } else if (alias.len > 0) {
+        job->hops++; /* it may lead back to where it stands */
         want(job, WANT_SERVICE, alias, false);
     }
     return alias.len > 0;
@@ -127,6 +160,7 @@ static bool use_values(struct forward_job *job, const struct value *values, size
 static void take_nested_values(struct forward_job *job)
 {
     job->is_told_here = job->nested.is_ours;
+    job->may_have_moved = job->nested.is_old;
     struct value *values = NULL;
     size_t count = 0;
     struct bytes kept =
@@ -186,7 +220,8 @@ static void finish_with(struct forward_job *job, struct value *values, size_t co
     }
     struct wire_writer w = wire_write(room, size);
     value_list_encode(&w, values, open);
-    if (!job->is_authoritative && !job->is_ours) {
+    bool is_prefix = handle_is_prefix_record(forward_job_name(job));
+    if ((!job->is_authoritative || is_prefix) && !job->is_ours) {
         forward_remember(job->forward->worker, forward_job_name(job), STATUS_OK, wire_wrote(&w),
                          job->is_certified);
     }
@@ -217,6 +252,7 @@ static void follow(struct forward_job *job, struct bytes body, enum status code)
     }
     metrics_add(job->forward->worker->options.metrics, METRIC_upstream_referrals, 0, 1);
     job->is_told_here = false;
+    job->was_referred = true;
     job->hops++;
     if (job->recursion_count + job->hops > FORWARD_COUNT_MAX) {
         fail(job, STATUS_RECURSION_TOO_HIGH);
@@ -266,6 +302,7 @@ static enum status failure_of(enum status status)
     switch (status) {
     case STATUS_PROTOCOL_ERROR:
     case STATUS_INVALID_CREDENTIAL:
+    case STATUS_INVALID_VALUE:
     case STATUS_AUTHENTICATION_FAILED:
         return STATUS_ERROR;
     case STATUS_CLOSED:
@@ -275,12 +312,19 @@ static enum status failure_of(enum status status)
     }
 }
 
+/* Who asked is us: what a service wants of us is nothing that the client could give. */
+static bool is_about_asker(enum status code)
+{
+    return code == STATUS_AUTHENTICATION_NEEDED ||
+           (code >= STATUS_SESSION_TIMEOUT && code <= STATUS_SESSION_REJECTED);
+}
+
 static void walk_on_answer(void *context, enum status status, const struct upstream_answer *answer)
 {
     struct forward_job *job = context;
     job->call = NULL;
     if (status != STATUS_OK) {
-        fail(job, failure_of(status));
+        give_up(job, failure_of(status));
         return;
     }
     enum status code = code_of(answer->message);
@@ -300,15 +344,12 @@ static void walk_on_answer(void *context, enum status status, const struct upstr
         break;
     case STATUS_NOT_RESPONSIBLE:
     case STATUS_SITE_INFO_OUT_OF_DATE:
-        if (job->is_upward || job->was_renewed || job->hops > 0) {
+        if (!renew(job)) {
             fail(job, STATUS_ERROR);
-        } else {
-            job->was_renewed = true;
-            want_prefix(job, true);
         }
         break;
     default:
-        fail(job, code);
+        fail(job, is_about_asker(code) ? STATUS_ERROR : code);
         break;
     }
 }
@@ -329,6 +370,13 @@ static struct upstream_limits limits_of(const struct worker *worker)
     };
 }
 
+/* Who may have moved leaves some of it for asking where to. */
+static int64_t time_of(const struct forward_job *job)
+{
+    int64_t ms = job->deadline_ms - net_now_ms(job->forward->worker->options.net);
+    return job->may_have_moved && may_renew(job) ? ms - ms / 4 : ms;
+}
+
 static void send(struct forward_job *job)
 {
     struct worker *worker = job->forward->worker;
@@ -345,14 +393,14 @@ static void send(struct forward_job *job)
         .body = wire_wrote(&w),
         .targets = job->targets,
         .target_count = job->target_count,
-        .time_ms = job->deadline_ms - net_now_ms(worker->options.net),
+        .time_ms = time_of(job),
         .limits = limits_of(worker),
     };
     enum status status = question.time_ms <= 0 ? STATUS_TIMED_OUT
                                                : upstream_ask(job->forward->upstream, &question,
                                                               walk_on_answer, job, &job->call);
     if (status != STATUS_OK) {
-        fail(job, status);
+        give_up(job, failure_of(status));
     }
 }
 
@@ -387,20 +435,19 @@ static void ask_service(struct forward_job *job)
 /* The sites, keys and names of a generation may go while the job lives. */
 static bool copy_service(struct forward_job *job, const struct service *from)
 {
+    uint8_t *room = malloc(SITE_ROOM);
     job->service.count = 0;
-    for (size_t i = 0; i < from->count; i++) {
+    for (size_t i = 0; room != NULL && i < from->count; i++) {
         const struct site *site = &from->sites[i];
-        uint8_t *room = arena_alloc(job->arena, MESSAGE_MAX / 4);
-        if (room == NULL) {
-            return job->service.count > 0;
-        }
-        struct wire_writer w = wire_write(room, MESSAGE_MAX / 4);
+        struct wire_writer w = wire_write(room, SITE_ROOM);
         site_encode(&w, site);
+        struct bytes record = arena_copy(job->arena, wire_wrote(&w));
         struct site *to = &job->service.sites[job->service.count];
-        if (site_decode(wire_wrote(&w), job->arena, to) == STATUS_OK) {
+        if (record.data != NULL && site_decode(record, job->arena, to) == STATUS_OK) {
             job->service.count++;
         }
     }
+    free(room);
     return job->service.count > 0;
 }
 
@@ -430,7 +477,8 @@ static bool answer_from_memory(struct forward_job *job)
     if (job->is_authoritative) {
         return false;
     }
-    enum status status = forward_recall(worker, forward_job_name(job), job->arena, &values);
+    enum status status =
+        forward_recall(worker, forward_job_name(job), job->arena, &values, &job->is_old);
     cache_rest(worker->cache);
     if (status == STATUS_NOT_FOUND || status == STATUS_NO_MEMORY) {
         return false;

@@ -34,6 +34,7 @@ enum peer_mode {
     PEER_BUSY,
     PEER_UNSIGNED, /* and has a key */
     PEER_NOT_RESPONSIBLE,
+    PEER_WANTS_PROOF, /* of who asks */
     PEER_REFERS_TO_ITSELF,
     PEER_TELLS_OTHERS, /* of a name that refers to another, over and over */
 };
@@ -135,6 +136,9 @@ static inline uint32_t peer_values(struct peer *peer, struct bytes name, struct 
     if (bytes_start_with(name, BYTES_LITERAL("0.NA/88.3"))) { /* only a service handle */
         values[0] = fixture_value(1, "HS_SERV", "88.3/serv", 0x0e);
         body.count = 1;
+    } else if (bytes_equal(name, BYTES_LITERAL("0.NA/88.4"))) { /* only itself */
+        values[0] = fixture_value(1, "HS_SERV", "0.NA/88.4", 0x0e);
+        body.count = 1;
     } else if (!bytes_start_with(name, BYTES_LITERAL("0.NA/88.2"))) {
         values[0] = fixture_value(1, "DESC", "of another node", 0x0e);
         values[1] = fixture_value(2, "URL", "https://example.cn/", 0x0e);
@@ -164,6 +168,9 @@ static inline uint32_t peer_body(struct peer *peer, struct bytes name, struct wi
     case PEER_NOT_RESPONSIBLE:
         body_error_encode(w, &(struct body_error){.index_count = 0});
         return 301;
+    case PEER_WANTS_PROOF:
+        body_error_encode(w, &(struct body_error){.index_count = 0});
+        return 402;
     case PEER_REFERS_TO_ITSELF:
         value.data = upstream_site(peer->scene, first);
         body_referral_encode(w, &(struct body_referral){.values = &value, .count = 1});

@@ -229,6 +229,43 @@ static void service_handle_that_needs_itself_ends(void **state)
     assert_int_equal(upstream_ask(*state, "88.3/x", 4500), 6);
 }
 
+static void prefix_record_that_tells_itself_ends(void **state)
+{
+    struct upstream_scene *up = *state;
+    assert_int_equal(upstream_ask(up, "88.4/x", 1000), 6);
+    assert_true(scene_count(up->scene, METRIC_upstream_coalesced) <= FORWARD_COUNT_MAX);
+}
+
+static void service_that_wants_proof_of_who_asks_is_no_use(void **state)
+{
+    struct upstream_scene *up = *state;
+    up->peers[FIRST].mode = PEER_WANTS_PROOF;
+    up->peers[SECOND].mode = PEER_WANTS_PROOF;
+    assert_int_equal(upstream_ask(up, NAME, 4500), 2);
+}
+
+/* What was told of it long ago may have changed, but not a moment ago. */
+static void service_that_is_silent_may_have_moved(void **state)
+{
+    struct upstream_scene *up = *state;
+    assert_int_equal(upstream_ask(up, NAME, 1000), 1);
+    cache_settle(up->cache);
+    unsigned before = upstream_questions_of(up, TOP);
+    up->peers[FIRST].mode = PEER_MUTE;
+    up->peers[SECOND].mode = PEER_MUTE;
+    assert_int_equal(upstream_ask(up, "88.2/a", 5000), 3);
+    assert_int_equal(upstream_questions_of(up, TOP), before);
+    fake_world_advance(up->scene->world, 70000);
+    for (unsigned i = 0; i < 5; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), "88.2/b%u", i);
+        assert_int_equal(upstream_ask(up, name, 5000), 3);
+        cache_settle(up->cache);
+    }
+    assert_int_equal(upstream_questions_of(up, TOP), before + 1);
+    assert_int_not_equal(up->peers[TOP].last_flags & (uint32_t)MESSAGE_AUTHORITATIVE, 0);
+}
+
 static void high_recursion_count_is_refused_before_anything_is_asked(void **state)
 {
     struct upstream_scene *up = *state;
@@ -544,6 +581,9 @@ int main(void)
         CASE(referral_to_itself_ends),
         CASE(referrals_to_ever_new_names_end),
         CASE(service_handle_that_needs_itself_ends),
+        CASE(prefix_record_that_tells_itself_ends),
+        CASE(service_that_wants_proof_of_who_asks_is_no_use),
+        CACHED(service_that_is_silent_may_have_moved),
         CASE(high_recursion_count_is_refused_before_anything_is_asked),
         CASE(site_that_says_it_is_not_responsible_is_looked_up_once_more),
         CASE(own_and_refused_prefixes_are_never_asked_about),

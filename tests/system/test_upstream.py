@@ -233,6 +233,38 @@ class Counting(threading.Thread):
                 self.socket.sendto(piece, peer)
 
 
+class Refusing(Counting):
+    """The same, but whoever keeps prefixes below 88.608.5 says that he is not responsible."""
+
+    def answer(self, packet):
+        asked = wire.Message(packet)
+        name = wire.Reader(asked.body).text()
+        if name != b"0.NA/88.608.5.1":
+            return super().answer(packet)
+        self.asked.append(name)
+        answer = bytearray(wire.request(wire.digest_of(packet), flags=RD | PUBLIC,
+                                        request_id=asked.request_id, code=301))
+        answer[36:40] = b"\xff" * 4
+        return bytes(answer)
+
+
+class Refused(harness.NodeTest):
+    def test_a_keeper_that_refuses_sends_no_name_of_ours_upward(self):
+        service = Refusing("127.0.88.10")
+        node = self.node(prefix="88.608")
+        node.setting("upstream", "servers", "['%s:%d']" % service.address)
+        site = site_of(node, "88.608")
+        server = site["value"]["servers"][0]
+        server["address"] = service.address[0]
+        server["interfaces"] = [{"query": True, "admin": False, "protocol": "UDP",
+                                 "port": service.address[1]}]
+        put(node, "0.NA/88.608.5", {"index": 1, "type": "HS_SITE.PREFIX", "data": site})
+        service.start()
+        node.start()
+        self.assertEqual(node.resolve_tcp("0.NA/88.608.5.1", suggested=(2, 9)).code, 2)
+        self.assertEqual(service.asked, [b"0.NA/88.608.5.1"])
+
+
 class Cold(harness.NodeTest):
     """One cold name, asked for by everybody at once over all workers."""
 
