@@ -195,26 +195,17 @@ void http_auth_challenge(struct http_call *call)
     }
 }
 
-static enum status send_refusal(struct http_call *call)
-{
-    http_reply_begin(call, 401);
-    http_auth_challenge(call);
-    http_reply_end(call);
-    return STATUS_OK;
-}
-
 enum status http_auth_refuse(struct http_call *call)
 {
-    struct http_credentials said;
-    struct bytes field = http_request_field(&call->request, "Authorization");
     struct http_auth *auth = http_auth_of(call);
     if (auth == NULL) {
         return STATUS_NO_MEMORY;
     }
     auth->is_wrong = true;
-    bool is_read = http_credentials_read(call->scope->arena, field, &said) == STATUS_OK;
-    return is_read && said.cnonce.len > 0 ? http_auth_prove(call, said.cnonce, send_refusal)
-                                          : send_refusal(call);
+    http_reply_begin(call, 401);
+    http_auth_challenge(call);
+    http_reply_end(call);
+    return STATUS_OK;
 }
 
 /* --- questions ---------------------------------------------------------------------------------

@@ -172,14 +172,6 @@ static enum status send_judged(struct http_call *call)
                                 : send_state(call, 200, NULL);
 }
 
-/* With the node's proof, when a nonce for it was given. */
-static enum status on_session_judged(struct http_call *call)
-{
-    struct http_credentials said;
-    enum status status = read_said(call, &said);
-    return status == STATUS_OK ? http_auth_prove(call, said.cnonce, send_judged) : status;
-}
-
 static enum status close_session(struct http_call *call)
 {
     http_auth_leave(call);
@@ -194,7 +186,7 @@ static enum status use_session(struct http_call *call, const struct http_credent
         return close_session(call);
     }
     if (call->request.verb == HTTP_VERB_PUT && proves(said)) {
-        const struct http_auth_question question = {said, true, on_session_judged};
+        const struct http_auth_question question = {said, true, send_judged};
         return http_auth_judge(call, &question);
     }
     return http_auth_prove(call, said->cnonce, send_judged);
