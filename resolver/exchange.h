@@ -91,7 +91,7 @@ struct exchange_terms {
     bool is_page; /* a list: these names only */
     uint64_t page_from;
     uint64_t page_len;
-    struct batch *batch; /* many changes at once (batch.h), not what the message says; held */
+    struct batch *batch; /* many changes at once (bulk_batch.h), not what the message says; held */
     bool has_repeat;     /* a change that is done once, however often it is asked for (repeats.h) */
     uint8_t repeat_key[32];
     uint8_t repeat_digest[32];

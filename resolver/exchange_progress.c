@@ -7,7 +7,7 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 
-#include "resolver/batch.h"
+#include "resolver/bulk_batch.h"
 
 struct progress *progress_of(struct exchange *x)
 {

@@ -11,9 +11,10 @@
 #include <stdlib.h>
 
 #include "protocol/digest.h"
-#include "resolver/batch.h"
+#include "resolver/bulk_batch.h"
 #include "resolver/bulk_note.h"
 #include "resolver/http_auth.h"
+#include "resolver/http_key.h"
 #include "resolver/http_parts.h"
 #include "resolver/http_repeat.h"
 #include "resolver/http_route.h"
@@ -131,6 +132,16 @@ static enum status refuse_many(struct http_call *call, size_t most)
     return STATUS_OK;
 }
 
+static void limit_by_key(const struct http_call *call, const struct batch *batch,
+                         struct batch_item *item)
+{
+    struct bytes name = batch_handle(batch, item);
+    bool is_delete = item->operation == BATCH_DELETE;
+    item->forbids_creating = http_key_forbids_item(call, APIKEY_CREATE, name);
+    item->forbids_changing =
+        http_key_forbids_item(call, is_delete ? APIKEY_DELETE : APIKEY_CHANGE, name);
+}
+
 static enum status read_slice(struct http_call *call, const struct http_answer *answer)
 {
     struct batching *batching = call->state;
@@ -150,6 +161,7 @@ static enum status read_slice(struct http_call *call, const struct http_answer *
         if (status != STATUS_OK) {
             return status;
         }
+        limit_by_key(call, batch, &batch->items[batch->count - 1]);
     }
     if (batch->bytes.len > CHANGE_SET_BYTES_MAX) {
         http_reply_problem(call, 413, STATUS_NO_ROOM, "a batch holds 16 MiB of records at most");

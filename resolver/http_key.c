@@ -13,6 +13,7 @@
 #include "resolver/http_auth.h"
 #include "resolver/limit.h"
 #include "resolver/lookup.h"
+#include "resolver/op_batch.h"
 #include "resolver/worker.h"
 
 #define KEY_START "gtk_"
@@ -282,19 +283,10 @@ static bool reaches(const struct http_grant *grant, struct bytes prefix)
 }
 
 /* Whoever writes keys into a prefix record could do there whatever its owner can. */
-static const char *judge(const struct http_call *call, const struct header *header,
-                         struct bytes name)
+static const char *judge_name(const struct http_grant *grant, uint32_t verb, struct bytes name)
 {
-    const struct http_grant *grant = call->auth->grant;
     uint8_t room[HANDLE_EXPANDED_MAX];
     struct bytes handle;
-    uint32_t verb = verb_of(call, header, name);
-    if ((grant->verbs & verb) == 0) {
-        return words_of(verb);
-    }
-    if (header->opcode == OPCODE_GET_SITE_INFO) {
-        return NULL;
-    }
     if (handle_expand(name, room, &handle) != STATUS_OK ||
         !reaches(grant, handle_governing_prefix(handle))) {
         return "this API key does not reach that prefix";
@@ -302,6 +294,31 @@ static const char *judge(const struct http_call *call, const struct header *head
     bool writes = verb != APIKEY_READ && verb != APIKEY_LIST;
     return writes && handle_is_prefix_record(handle) ? "no API key may change a prefix record"
                                                      : NULL;
+}
+
+static const char *judge(const struct http_call *call, const struct header *header,
+                         struct bytes name)
+{
+    const struct http_grant *grant = call->auth->grant;
+    if (header->opcode == OP_BATCH_OPCODE) { /* its items are judged one by one */
+        return NULL;
+    }
+    uint32_t verb = verb_of(call, header, name);
+    if ((grant->verbs & verb) == 0) {
+        return words_of(verb);
+    }
+    return header->opcode == OPCODE_GET_SITE_INFO ? NULL : judge_name(grant, verb, name);
+}
+
+const char *http_key_forbids_item(const struct http_call *call, enum apikey_verb verb,
+                                  struct bytes name)
+{
+    if (call->auth == NULL || call->auth->grant == NULL) {
+        return NULL;
+    }
+    const struct http_grant *grant = call->auth->grant;
+    return (grant->verbs & (uint32_t)verb) == 0 ? words_of((uint32_t)verb)
+                                                : judge_name(grant, (uint32_t)verb, name);
 }
 
 const char *http_key_forbids(const struct http_call *call, struct bytes packet)

@@ -33,6 +33,10 @@ void http_grant_free(struct http_grant *grant);
 /* Why a question of this call may not be asked; NULL: it may. `packet` is envelope ‖ message. */
 const char *http_key_forbids(const struct http_call *call, struct bytes packet);
 
+/* The same of one item of a batch. */
+const char *http_key_forbids_item(const struct http_call *call, enum apikey_verb verb,
+                                  struct bytes name);
+
 /* Tells the journal which key it is. */
 void http_key_name(const struct http_call *call, struct exchange_terms *terms);
 

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#include "resolver/batch.h"
+#include "resolver/bulk_batch.h"
 #include "resolver/exchange_progress.h"
 #include "resolver/op_create.h"
 #include "resolver/op_delete.h"
@@ -69,6 +69,11 @@ static enum status judge_put(struct exchange *x, struct batch_item *item)
         status = op_create_examine(x, &creation, &fault);
     }
     uint64_t version = creation.found.record.version;
+    const char *forbids = version == 0 ? item->forbids_creating : item->forbids_changing;
+    if (status == STATUS_OK && forbids != NULL) {
+        batch_refuse(item, STATUS_ACCESS_DENIED, forbids);
+        return STATUS_OK;
+    }
     if (status == STATUS_OK && item->has_version && version != item->if_version) {
         batch_refuse(item, STATUS_CONFLICT, EXCHANGE_TERMS_BROKEN);
         return STATUS_OK;
@@ -99,6 +104,10 @@ static enum status judge_delete(struct exchange *x, struct batch_item *item)
     struct batch *batch = x->progress->batch;
     struct lookup found;
     struct auth auth;
+    if (item->forbids_changing != NULL) {
+        batch_refuse(item, STATUS_ACCESS_DENIED, item->forbids_changing);
+        return STATUS_OK;
+    }
     enum status status = administer_find(x, batch_handle(batch, item), &found);
     if (status == STATUS_OK && found.record.version == 0) {
         status = STATUS_HANDLE_NOT_FOUND;

@@ -2,7 +2,7 @@
  *
  * Many changes of records in one change set: each judged as the operation of its own would be
  * (op_create.h, op_delete.h), in pieces between which others have their turn. What became of them
- * stands in the batch (batch.h); the answer says only that they were looked at.
+ * stands in the batch (bulk_batch.h); the answer says only that they were looked at.
  */
 #pragma once
 

@@ -26,6 +26,8 @@ struct batch_item {
     bool has_version;
     uint64_t if_version;
     bool is_malformed;
+    const char *forbids_creating; /* why the caller's API key does; NULL: it does not */
+    const char *forbids_changing; /* or deleting */
 
     /* what became of it */
     enum status status; /* PENDING: nothing yet */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reading, keeping and telling batches (batch.h).
+ * Reading, keeping and telling batches (bulk_batch.h).
  */
-#include "resolver/batch.h"
+#include "resolver/bulk_batch.h"
 
 #include <stdlib.h>
 
