@@ -70,6 +70,7 @@ class RestDocs(administration.Administered):
     def judge(self, said, expected):
         """The last answer; answers of several commands follow each other."""
         decoder, at, answer = json.JSONDecoder(), 0, None
+        said = said.rstrip().replace("}\n{", "}{")  # a document a line
         while at < len(said):
             answer, at = decoder.raw_decode(said, at)
         self.assertEqual(json.dumps(timeless(answer)), json.dumps(timeless(expected)))

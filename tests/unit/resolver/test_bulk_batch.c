@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "protocol/body.h"
+
 static struct arena *arena;
 
 static int setup(void **state)
