@@ -163,6 +163,39 @@ class Routes(harness.NodeTest):
         steps = dict((way, finding) for _, way, finding in self.steps(code=1)[1:])
         self.assertEqual(steps, {"udp": "OK", "tcp": "OK", "http": "UNREACHABLE", "https": "OK"})
 
+    # --- all about one prefix ---------------------------------------------------------------
+
+    def test_a_prefix_is_shown_with_its_service_and_its_route(self):
+        self.delegate()
+        self.start(*PROBES)
+        eventually(self, lambda: self.state() == "up")
+        shown = harness.run_json("prefix", "show", self.ours.dir, PREFIX)
+        self.assertEqual((shown["prefix"], shown["state"], shown["hosting"], shown["has_record"]),
+                         (PREFIX, "active", "delegated", True))
+        where = "%s:%d" % self.enterprise.address
+        self.assertEqual(shown["service"]["ways"], ["udp " + where, "tcp " + where])
+        self.assertEqual(len(shown["service"]["sites"]), 1)
+        self.assertEqual((shown["route"]["state"], shown["route"]["is_live"]), ("up", True))
+        text = harness.run("prefix", "show", self.ours.dir, PREFIX).stdout
+        self.assertRegex(text, r"hosting +delegated to a node of its own")
+        self.assertRegex(text, r"route +up since 2")
+        self.assertIn("tcp " + where, text)
+
+    def test_a_prefix_of_ours_is_shown_with_its_limits(self):
+        harness.run("prefix", "home", self.ours.dir, PREFIX, "--max-identifiers", "7", "--no-record")
+        harness.run("record", "put", self.ours.dir, "-", stdin=(
+            harness.record(PREFIX + "/a", (1, "URL", "https://example.cn/")) + "\n").encode())
+        shown = harness.run_json("prefix", "show", self.ours.dir, PREFIX)
+        self.assertEqual((shown["hosting"], shown["identifiers"], shown["max_identifiers"]),
+                         ("hosted", 1, 7))
+        self.assertEqual((shown["has_record"], shown["route"]), (False, None))
+        self.assertGreater(shown["bytes"], 0)
+        text = harness.run("prefix", "show", self.ours.dir, PREFIX).stdout
+        self.assertRegex(text, r"identifiers +1 of at most 7")
+        self.assertRegex(text, r"service +no prefix record")
+        harness.run("prefix", "show", self.ours.dir, "88.77", code=4)
+        harness.run("prefix", "show", self.ours.dir, "8/8", code=4)
+
     # --- from above -------------------------------------------------------------------------
 
     def above(self, prefix, address):
