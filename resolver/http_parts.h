@@ -67,3 +67,5 @@ void http_call_end(struct http_inside *inside);
 const char *http_reply_reason(unsigned status);
 /* The answer to what is no request: the connection ends with it. */
 void http_reply_refuse(struct turn *turn, unsigned status);
+/* The same to somebody who speaks HTTP where TLS was to come. */
+void http_reply_plain(struct turn *turn);

@@ -86,9 +86,13 @@ void http_reply_begin(struct http_call *call, unsigned status)
 {
     struct http_inside *inside = call->inside;
     char line[LINE_ROOM];
-    int len = snprintf(line, sizeof(line), "HTTP/1.1 %u %s\r\n", status, http_reply_reason(status));
     inside->reply.len = 0;
     inside->status = status;
+    if (status == 200) {
+        put(inside, BYTES_LITERAL("HTTP/1.1 200 OK\r\n"));
+        return;
+    }
+    int len = snprintf(line, sizeof(line), "HTTP/1.1 %u %s\r\n", status, http_reply_reason(status));
     put(inside, bytes_of(line, (size_t)len));
 }
 
@@ -225,15 +229,16 @@ void http_reply_problem(struct http_call *call, unsigned status, enum status why
     json_decref(problem);
 }
 
-void http_reply_refuse(struct turn *turn, unsigned status)
+/* `more` are members of the problem behind the others. */
+static void refuse(struct turn *turn, unsigned status, const char *more)
 {
     struct stream *stream = turn->stream;
     struct worker *worker = stream->worker;
     char text[512];
-    char body[128];
+    char body[256];
     int body_len =
-        snprintf(body, sizeof(body), "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u}",
-                 http_reply_reason(status), status);
+        snprintf(body, sizeof(body), "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u%s}",
+                 http_reply_reason(status), status, more);
     struct bytes date = date_of(worker->http, net_wall_ms(worker->options.net));
     int len = snprintf(text, sizeof(text),
                        "HTTP/1.1 %u %s\r\nContent-Type: application/problem+json\r\n"
@@ -243,7 +248,18 @@ void http_reply_refuse(struct turn *turn, unsigned status)
     turn_put(turn, bytes_of(text, (size_t)len));
     turn->answers++;
     turn->has_asked = true;
+    stream->has_refused = true;
     stream_end(stream);
+}
+
+void http_reply_refuse(struct turn *turn, unsigned status)
+{
+    refuse(turn, status, "");
+}
+
+void http_reply_plain(struct turn *turn)
+{
+    refuse(turn, 400, ",\"detail\":\"this port speaks TLS: https://\"");
 }
 
 /* --- bodies ------------------------------------------------------------------------------------

@@ -365,7 +365,14 @@ static void http_late(struct turn *turn)
 {
     metrics_add(turn->stream->worker->options.metrics, METRIC_http_late, 0, 1);
     http_reply_refuse(turn, 408);
+    turn->stream->has_refused = false; /* it sends nothing */
     end_call(turn->stream);
+}
+
+static void http_plain(struct turn *turn)
+{
+    metrics_add(turn->stream->worker->options.metrics, METRIC_http_refused, 0, 1);
+    http_reply_plain(turn);
 }
 
 const struct stream_speech http_stream_speech = {
@@ -375,5 +382,6 @@ const struct stream_speech http_stream_speech = {
     .more = http_more,
     .later = http_later,
     .late = http_late,
+    .plain = http_plain,
     .end = end_call,
 };

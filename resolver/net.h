@@ -160,6 +160,8 @@ enum status net_stream_read(struct net_stream *stream, uint8_t *buffer, size_t s
                             size_t *out_len);
 /* OK with what the kernel took (possibly less); PENDING: nothing now; CLOSED. */
 enum status net_stream_write(struct net_stream *stream, struct bytes data, size_t *out_len);
+/* Nothing more is written: the peer reads the end behind what was. */
+void net_stream_finish(struct net_stream *stream);
 struct net_address net_stream_peer(const struct net_stream *stream);
 /* Unix streams: who is at the other end. */
 struct net_credentials {

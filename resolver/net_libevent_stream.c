@@ -167,6 +167,11 @@ enum status net_stream_write(struct net_stream *stream, struct bytes data, size_
     return net_socket_write(stream->fd, data, out_len);
 }
 
+void net_stream_finish(struct net_stream *stream)
+{
+    (void)shutdown(stream->fd, SHUT_WR);
+}
+
 struct net_address net_stream_peer(const struct net_stream *stream)
 {
     return stream->peer;

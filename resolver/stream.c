@@ -21,7 +21,6 @@
 
 #define READS_PER_TURN 4              /* then others get their turn */
 #define TURN_WORK (1u << 20)          /* bytes asked and answered, likewise: about a millisecond */
-#define DISCARDS 16                   /* reads thrown away before closing */
 #define INPUT_FIRST 512               /* most requests are shorter */
 #define OUTPUT_MAX MESSAGE_PACKET_MAX /* more bytes than this waiting: nothing is read */
 #define OUTPUT_PART_MIN (1u << 20)    /* of a worker; more than one connection can have waiting */
@@ -291,7 +290,7 @@ static void turn_read(struct turn *turn)
             return;
         }
         turn_got(turn, room, len);
-        if (len < size && stream->tls == NULL) { /* a read of TLS gives one record at most */
+        if (len < size && !stream_reads_on_writable(stream)) {
             return;
         }
     }
@@ -322,18 +321,6 @@ static void turn_resume(struct turn *turn)
             buffer_drop_start(input, turn_share(turn, bytes_of(input->data, input->len)));
         } else {
             stream->is_dead = true;
-        }
-    }
-}
-
-/* Closing with unread bytes would reset the connection and destroy the answer on its way. */
-static void discard(struct stream *stream)
-{
-    size_t len = 0;
-    for (int i = 0; i < DISCARDS; i++) {
-        if (net_stream_read(stream->net, stream->worker->scratch, WORKER_SCRATCH_SIZE, &len) !=
-            STATUS_OK) {
-            return;
         }
     }
 }
@@ -376,9 +363,7 @@ static void turn_finish(struct turn *turn)
     }
     bool is_done = outbox_waiting(&stream->outbox) == 0 && stream->parked.count == 0;
     if (stream->is_dead || (stream->is_ending && is_done)) {
-        stream_tls_end(stream);
-        discard(stream);
-        stream_close(stream);
+        stream_leave(stream);
         return;
     }
     stream_wait(stream);
@@ -401,6 +386,10 @@ void stream_on_timer(void *context)
     }
     if (due_ms(stream) > now_ms) {
         stream_arm(stream, now_ms);
+        return;
+    }
+    if (stream->is_lingering) {
+        stream_close(stream);
         return;
     }
     if (stream->is_shaking) {
@@ -439,6 +428,10 @@ void stream_on_readable(void *context)
 {
     struct turn turn = {.stream = context};
     struct worker *worker = turn.stream->worker;
+    if (turn.stream->is_lingering) {
+        stream_linger(turn.stream);
+        return;
+    }
     if (turn.stream->is_shaking && !stream_shake(turn.stream)) {
         return;
     }
@@ -502,6 +495,10 @@ void stream_drain_all(struct worker *worker)
     for (struct stream *stream = worker->streams; stream != NULL; stream = next) {
         next = stream->next;
         struct turn turn = {.stream = stream};
+        if (stream->is_lingering) {
+            stream_close(stream);
+            continue;
+        }
         if (!stream->is_shaking) {
             turn_resume(&turn);
             turn_read(&turn);

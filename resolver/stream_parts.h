@@ -48,6 +48,8 @@ struct stream_speech {
                   struct bytes answer);
     /* A request took too long to arrive: last words. NULL: none. */
     void (*late)(struct turn *turn);
+    /* TLS was to come, and plain HTTP did: last words. NULL: none. */
+    void (*plain)(struct turn *turn);
     /* The connection goes. NULL: nothing is kept. */
     void (*end)(struct stream *stream);
 };
@@ -77,13 +79,16 @@ struct stream {
     struct certificate *shown;
     struct stream *turn_next; /* of those that wait for their turn to shake hands */
     struct stream *turn_previous;
-    bool is_shaking; /* hands: nothing else happens before */
-    bool waits_turn; /* is in that list */
-    bool reads_late; /* TLS has to write before it can read on */
-    bool is_held;    /* not read because answers wait */
-    bool has_asked;  /* a complete request has come: the idle time counts */
-    bool is_ending;  /* nothing more is read: flush, then close */
-    bool is_dead;    /* nothing more can be written either */
+    bool is_shaking;   /* hands: nothing else happens before */
+    bool waits_turn;   /* is in that list */
+    bool reads_late;   /* TLS has to write before it can read on */
+    bool is_held;      /* not read because answers wait */
+    bool has_asked;    /* a complete request has come: the idle time counts */
+    bool is_ending;    /* nothing more is read: flush, then close */
+    bool is_dead;      /* nothing more can be written either */
+    bool has_refused;  /* what the peer may still be sending */
+    bool is_lingering; /* all has left; what comes is thrown away */
+    size_t thrown_away;
 };
 
 /* A due time that moves away leaves the timer alone; it finds out when it fires. */
@@ -103,6 +108,11 @@ bool stream_shake(struct stream *stream);
 void stream_tls_end(struct stream *stream);
 
 void stream_close(struct stream *stream);
+/* The last answer has left: closes, at once or when the peer has stopped sending what was refused.
+ * The stream may be gone. */
+void stream_leave(struct stream *stream);
+/* More came while it lingers. The stream may be gone. */
+void stream_linger(struct stream *stream);
 
 /* --- for speeches -------------------------------------------------------------------------------
  */

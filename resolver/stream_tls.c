@@ -51,6 +51,19 @@ static bool established(struct stream *stream)
     return true;
 }
 
+/* Whoever mistook the port is told so, in what it speaks; true: the connection ends with it. */
+static bool has_told(struct stream *stream)
+{
+    struct turn turn = {.stream = stream};
+    if (stream->speech->plain == NULL || !tls_is_plain_http(stream->tls)) {
+        return false;
+    }
+    stream_tls_end(stream);
+    stream->speech->plain(&turn);
+    turn_flush(&turn);
+    return true;
+}
+
 bool stream_shake(struct stream *stream)
 {
     struct worker *worker = stream->worker;
@@ -66,6 +79,9 @@ bool stream_shake(struct stream *stream)
         return false;
     default:
         metrics_add(worker->options.metrics, METRIC_tls_handshake_failures, 0, 1);
+        if (has_told(stream)) {
+            return true;
+        }
         stream_close(stream);
         return false;
     }

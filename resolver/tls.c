@@ -31,6 +31,7 @@ struct tls {
     bool has_pending;
     bool is_broken;
     bool is_finished;
+    bool is_plain_http;
 };
 
 /* --- the stream as a BIO ---------------------------------------------------------------------- */
@@ -342,6 +343,7 @@ enum status tls_handshake(struct tls *tls)
     ERR_clear_error();
     int result = SSL_do_handshake(tls->ssl);
     if (result != 1) {
+        tls->is_plain_http = ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST;
         enum status status = outcome(tls, result);
         tls->is_broken = status != STATUS_PENDING;
         return status;
@@ -362,7 +364,7 @@ enum status tls_read(struct tls *tls, uint8_t *buffer, size_t size, size_t *out_
     }
     ERR_clear_error();
     int result = SSL_read_ex(tls->ssl, buffer, size, out_len);
-    tls->has_pending = result == 1;
+    tls->has_pending = result == 1 && SSL_has_pending(tls->ssl) == 1;
     if (result != 1) {
         return outcome(tls, result);
     }
@@ -382,6 +384,11 @@ enum status tls_write(struct tls *tls, struct bytes data, size_t *out_len)
     }
     tls->wants_write = false;
     return STATUS_OK;
+}
+
+bool tls_is_plain_http(const struct tls *tls)
+{
+    return tls->is_plain_http;
 }
 
 bool tls_wants_write(const struct tls *tls)

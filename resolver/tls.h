@@ -70,6 +70,9 @@ enum status tls_read(struct tls *tls, uint8_t *buffer, size_t size, size_t *out_
  * come next. PENDING before the handshake is over. */
 enum status tls_write(struct tls *tls, struct bytes data, size_t *out_len);
 
+/* The handshake failed on what looks like a request of HTTP. */
+bool tls_is_plain_http(const struct tls *tls);
+
 /* The last PENDING waits for room to write, whatever was wanted. */
 bool tls_wants_write(const struct tls *tls);
 

@@ -321,11 +321,16 @@ void net_stream_close(struct net_stream *stream)
     }
 }
 
-void fake_stream_finish(struct net_stream *stream)
+void net_stream_finish(struct net_stream *stream)
 {
     if (stream->peer != NULL) {
         stream->peer->is_finished = true;
     }
+}
+
+void fake_stream_finish(struct net_stream *stream)
+{
+    net_stream_finish(stream);
 }
 
 void net_stream_set_events(struct net_stream *stream, const struct net_stream_events *events,

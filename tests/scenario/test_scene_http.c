@@ -433,6 +433,70 @@ static void requests_over_a_limit_are_refused(void **state)
     assert_int_equal(scene_count(scene, METRIC_http_refused), 6);
 }
 
+static struct scene_tcp *send_too_much(struct scene *scene)
+{
+    static uint8_t body[1 << 16];
+    struct scene_tcp *tcp = scene_tcp_open(scene);
+    send_text(scene, tcp, "POST /echo HTTP/1.1\r\nHost: n\r\nContent-Length: 99999999\r\n\r\n");
+    expect(tcp, 413, NULL);
+    assert_true(tcp->is_closed);
+    for (int i = 0; i < 48; i++) { /* 3 MB */
+        assert_int_equal(scene_tcp_send(tcp, bytes_of(body, sizeof(body))), sizeof(body));
+        fake_world_run(scene->world);
+    }
+    assert_int_equal(scene_count(scene, METRIC_tcp_connections), 1);
+    return tcp;
+}
+
+static void client_may_send_on_for_a_while_after_its_refusal(void **state)
+{
+    struct scene *scene = open_http(state);
+    struct scene_tcp *tcp = send_too_much(scene);
+    assert_int_equal(stream_input_bytes(&scene->worker), 0);
+    fake_stream_finish(tcp->net);
+    fake_world_run(scene->world);
+    assert_int_equal(scene_count(scene, METRIC_tcp_connections), 0);
+    scene_tcp_close(tcp);
+    tcp = send_too_much(scene);
+    fake_world_advance(scene->world, 4000);
+    assert_int_equal(scene_count(scene, METRIC_tcp_connections), 1);
+    fake_world_advance(scene->world, 1001);
+    assert_int_equal(scene_count(scene, METRIC_tcp_connections), 0);
+    scene_tcp_close(tcp);
+    tcp = send_too_much(scene);
+    worker_drain(&scene->worker, 1000);
+    assert_int_equal(scene_count(scene, METRIC_tcp_connections), 0);
+    scene_tcp_close(tcp);
+}
+
+static void client_that_sends_without_end_is_not_read_for_ever(void **state)
+{
+    struct scene *scene = open_http(state);
+    static uint8_t body[1 << 20];
+    struct scene_tcp *tcp = send_too_much(scene);
+    for (int i = 0; i < 70 && scene_count(scene, METRIC_tcp_connections) > 0; i++) {
+        (void)scene_tcp_send(tcp, bytes_of(body, sizeof(body)));
+        fake_world_run(scene->world);
+    }
+    assert_int_equal(scene_count(scene, METRIC_tcp_connections), 0);
+    scene_tcp_close(tcp);
+}
+
+static void client_that_leaves_while_its_call_waits_is_let_go_with_the_answer(void **state)
+{
+    struct scene *scene = open_http(state);
+    struct scene_tcp *tcp = scene_tcp_open(scene);
+    scene->holds_writes = true;
+    send_text(scene, tcp, "PUT /create/88.1000/new HTTP/1.1\r\nHost: n\r\n\r\n");
+    scene_tcp_close(tcp);
+    fake_world_run(scene->world);
+    scene_let_go(scene);
+    fake_world_run(scene->world);
+    assert_int_equal(states, 0);
+    assert_int_equal(scene_count(scene, METRIC_parked), 0);
+    assert_int_equal(scene_count(scene, METRIC_tcp_connections), 0);
+}
+
 static void slow_heads_and_bodies_are_given_up(void **state)
 {
     struct scene *scene = open_http(state);
@@ -527,6 +591,9 @@ int main(void)
         CASE(requests_over_a_limit_are_refused),
         CASE(slow_heads_and_bodies_are_given_up),
         CASE(connection_that_says_nothing_is_closed_without_a_word),
+        CASE(client_may_send_on_for_a_while_after_its_refusal),
+        CASE(client_that_sends_without_end_is_not_read_for_ever),
+        CASE(client_that_leaves_while_its_call_waits_is_let_go_with_the_answer),
         CASE(body_that_is_announced_is_asked_for),
         CASE(drain_answers_what_has_arrived_and_closes),
     };

@@ -78,11 +78,44 @@ class Http(harness.NodeTest):
         requests = harness.run_json("stats", node.dir)["requests"]["requests"]
         self.assertEqual(requests["https"], 3)
 
-    def test_tls_port_does_not_speak_plainly(self):
+    def test_tls_port_says_plainly_what_it_speaks(self):
         node = self.served().start()
+        for request in (b"GET / HTTP/1.1\r\nHost: n\r\n\r\n",
+                        b"POST / HTTP/1.1\r\nHost: n\r\nContent-Length: 2000000\r\n\r\n"
+                        + bytes(2000000)):
+            with socket.create_connection(("127.0.0.1", node.https_port), timeout=30) as s:
+                s.sendall(request)
+                answer = self.read_all(s)
+            self.assertTrue(answer.startswith(b"HTTP/1.1 400 "), answer)
+            self.assertIn(b"https://", answer)
         with socket.create_connection(("127.0.0.1", node.https_port), timeout=30) as s:
-            s.sendall(b"GET / HTTP/1.1\r\nHost: n\r\n\r\n")
-            self.assertFalse(s.recv(100).startswith(b"HTTP/1.1 200"))
+            s.sendall(b"rubbish\r\n")
+            self.assertFalse(self.read_all(s).startswith(b"HTTP/"))
+
+    def read_all(self, s):
+        data = b""
+        while piece := s.recv(65536):
+            data += piece
+        return data
+
+    def test_refusal_is_read_by_who_sends_first(self):
+        """A client that sends its whole body before it reads, more than the kernel keeps."""
+        node = self.served()
+        node.setting("limits", "http_body", "1M")
+        node.start()
+        size = 32 << 20
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        for port, wrap in ((node.http_port, lambda s: s),
+                           (node.https_port, lambda s: context.wrap_socket(s))):
+            with socket.create_connection(("127.0.0.1", port), timeout=30) as plain:
+                s = wrap(plain)
+                s.sendall(b"PUT /api/handles/88.1000/b HTTP/1.1\r\nHost: n\r\n"
+                          b"Content-Length: %d\r\n\r\n" % size)
+                for _ in range(size >> 16):
+                    s.sendall(bytes(1 << 16))
+                self.assertTrue(s.recv(1000).startswith(b"HTTP/1.1 413 "))
+                s.close()
 
     def test_certificate_is_exchanged_by_a_reload(self):
         if shutil.which("openssl") is None:
