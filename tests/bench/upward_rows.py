@@ -37,7 +37,8 @@ def start(bench, run, node, address, upstream=None, hot_set=0, core=0):
     prefix = os.path.basename(node)[len("node-"):]
     with open(os.path.join(node, "guantong.yaml"), "w", encoding="ascii") as f:
         f.write('node:\n  prefix: "%s"\nlisten:\n  addresses: ["%s"]\n  handle_port: %d\n'
-                "  tls_port: 0\n  metrics_port: 0\nworkers:\n  count: 1\n  hot_set: %d\n"
+                "  tls_port: 0\n  metrics_port: 0\n  http_port: 0\n  https_port: 0\n"
+                "workers:\n  count: 1\n  hot_set: %d\n"
                 "limits:\n  trusted_networks: [%s]\nlog:\n  level: warning\ncache:\n  size: 128M\n"
                 % (prefix, address[0], address[1], hot_set, run.TRUSTED))
         if upstream is not None:
