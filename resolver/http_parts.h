@@ -31,6 +31,7 @@ struct http_inside {
     struct http_head head;
     struct buffer text; /* what the head borrows */
     struct buffer body;
+    size_t body_counted; /* of it, in the worker's body_bytes */
     struct http_chunks chunks;
     struct buffer reply;    /* status line and fields */
     struct buffer question; /* what is being asked */
@@ -48,6 +49,7 @@ struct http_inside {
 };
 
 struct http_worker {
+    size_t body_bytes;         /* memory of bodies that came, or are coming */
     struct http_inside *spare; /* the last call's: the next needs no memory */
     struct arena *arena;       /* what handlers make */
     size_t bulk_count;         /* calls for many names that are under way */

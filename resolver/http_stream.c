@@ -14,12 +14,14 @@
 #include "resolver/http_parts.h"
 #include "resolver/http_proxy.h"
 #include "resolver/limit.h"
+#include "resolver/sources.h"
 
 #define ARENA_FIRST (64u << 10)
 #define ARENA_MAX (64u << 20)
 /* Nobody has to take the messages of a list, and one may have looked at many names to tell few. */
 #define MORE_WORK (16 * STREAM_REQUEST_WORK)
 #define SPARE_BYTES (64u << 10) /* of each buffer that stays with the worker */
+#define BODY_SMALL (16u << 10)  /* is taken however many others there are */
 #define BODY_PART (1u << 20)    /* has limits.message to arrive */
 #define CONTINUE BYTES_LITERAL("HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -80,6 +82,7 @@ static struct http_inside *inside_new(struct stream *stream)
         return NULL;
     }
     inside->stream = stream;
+    inside->body_counted = 0;
     inside->call = (struct http_call){.worker = stream->worker, .inside = inside};
     inside->chunks = (struct http_chunks){0};
     inside->status = 0;
@@ -101,6 +104,7 @@ static void end_call(struct stream *stream)
         return;
     }
     http_call_end(inside);
+    http->body_bytes -= inside->body_counted;
     if (http->spare != NULL) {
         inside_free(inside);
         return;
@@ -219,6 +223,21 @@ static void give_time(struct http_inside *inside, size_t before)
     }
 }
 
+/* One that grows while all together are more than this worker may keep. */
+static bool is_body_too_much(struct http_inside *inside)
+{
+    struct worker *worker = inside->stream->worker;
+    const struct generation *generation = worker->generation;
+    size_t workers = worker->options.worker_count > 0 ? worker->options.worker_count : 1;
+    size_t part = (size_t)generation->settings->limits_http_bodies / workers;
+    bool grows = inside->body.size > inside->body_counted;
+    worker->http->body_bytes += inside->body.size - inside->body_counted;
+    inside->body_counted = inside->body.size;
+    return grows && inside->body.len > BODY_SMALL && worker->http->body_bytes > part &&
+           !sources_trust(&inside->call.request.client, generation->trusted,
+                          generation->trusted_count);
+}
+
 /* Takes what there is of the body; false: it is not whole. */
 static bool take_body(struct turn *turn, struct bytes *data)
 {
@@ -229,6 +248,9 @@ static bool take_body(struct turn *turn, struct bytes *data)
     enum status status = inside->head.is_chunked
                              ? http_chunks_take(&inside->chunks, data, most, &inside->body)
                              : take_plain(inside, data);
+    if ((status == STATUS_OK || status == STATUS_PENDING) && is_body_too_much(inside)) {
+        status = STATUS_NO_MEMORY;
+    }
     switch (status) {
     case STATUS_OK:
         inside->is_receiving = false;

@@ -50,6 +50,29 @@ class Http(harness.NodeTest):
         self.assertEqual(self.get(node, "/metrics")[0], 404)
         self.assertEqual(self.get(node, "/metrics", X_Forwarded_For="10.0.0.1")[0], 404)
 
+    def test_bodies_of_strangers_have_a_bound_together(self):
+        node = self.served()
+        for name, value in (("trusted_networks", "[]"), ("http_bodies", "1M")):
+            node.setting("limits", name, value)
+        node.start()
+        held = []
+        for _ in range(12):
+            s = socket.create_connection(("127.0.0.1", node.http_port), timeout=30)
+            self.addCleanup(s.close)
+            s.sendall(b"PUT /api/handles/88.1000/x HTTP/1.1\r\nHost: n\r\n"
+                      b"Content-Length: 600000\r\n\r\n")
+            s.sendall(bytes(500000))
+            held.append(s)
+        s.settimeout(30)
+        self.assertTrue(s.recv(100).startswith(b"HTTP/1.1 503 "))
+        self.assertEqual(self.get(node, "/88.1000%2Fa", "POST", bytes(2000))[0], 415)
+        for s in held:
+            s.close()
+
+        def is_free():
+            return self.get(node, "/88.1000%2Fa", "POST", bytes(300000))[0] == 415
+        self.assertTrue(any(is_free() for _ in range(20)))
+
     def test_trusted_proxy_says_for_whom_it_asks(self):
         node = self.served()
         node.setting("limits", "trusted_proxies", "[127.0.0.1/32]")
