@@ -160,6 +160,21 @@ static bool has_fitting_parent(const struct codes *codes, const struct code_row 
                                                           : parent->level + 1 == row->level);
 }
 
+/* Published tables leave out cities that are none ("directly administered"): what names one as its
+ * parent lies in its province, which the first two digits tell. */
+static void find_province(const struct codes *codes, struct code_row *row)
+{
+    if (codes->kind != CODES_REGION || row->code.len != 6 || row->parent.len == 0 ||
+        codes_find(codes, row->parent) != NULL) {
+        return;
+    }
+    uint8_t text[6] = {row->code.data[0], row->code.data[1], '0', '0', '0', '0'};
+    const struct code_row *province = codes_find(codes, bytes_of(text, sizeof(text)));
+    if (province != NULL && province->level == 1) {
+        row->parent = province->code;
+    }
+}
+
 enum status codes_close(struct codes *codes, const struct code_row **out_row)
 {
     enum status status = settle(codes);
@@ -167,6 +182,7 @@ enum status codes_close(struct codes *codes, const struct code_row **out_row)
         return status;
     }
     for (size_t i = 0; i < codes->count; i++) {
+        find_province(codes, &codes->rows[i]);
         bool is_double = i > 0 && by_code(&codes->rows[i - 1], &codes->rows[i]) == 0;
         if (is_double || !has_fitting_parent(codes, &codes->rows[i])) {
             *out_row = &codes->rows[i];

@@ -34,7 +34,8 @@ void codes_free(struct codes *codes); /* NULL is allowed */
 enum status codes_add(struct codes *codes, const struct code_row *row);
 
 /* After the last row. BAD_SYNTAX: `out_row` (borrowed) stands there twice, or its parent is missing
- * or not of the level just above; a region may leave levels out. */
+ * or not of the level just above; a region may leave levels out, and one whose parent is missing
+ * lies in its province. */
 enum status codes_close(struct codes *codes, const struct code_row **out_row);
 
 size_t codes_count(const struct codes *codes);
