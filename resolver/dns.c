@@ -53,6 +53,7 @@ struct dns {
     bool is_closing;
     struct net_timer *timeout;
     struct net_timer *tell;
+    int64_t tell_ms; /* when it fires; 0: it does not */
     struct dns_waiter *waiters;
     struct dns_waiter *told; /* those being told now */
     struct dns_socket sockets[SOCKETS_MAX];
@@ -116,9 +117,20 @@ static void dns_on_socket(void *context, ares_socket_t fd, int is_readable, int 
 
 /* --- waiters ---------------------------------------------------------------------------------- */
 
+static void tell_at(struct dns *dns, int64_t at_ms)
+{
+    int64_t now_ms = net_now_ms(dns->net);
+    at_ms = at_ms < now_ms ? now_ms : at_ms;
+    if (dns->tell_ms == 0 || at_ms < dns->tell_ms) {
+        dns->tell_ms = at_ms;
+        net_timer_start(dns->tell, at_ms - now_ms);
+    }
+}
+
 static void dns_on_tell(void *context)
 {
     struct dns *dns = context;
+    dns->tell_ms = 0;
     dns->told = dns->waiters;
     dns->waiters = NULL;
     while (dns->told != NULL) {
@@ -134,6 +146,9 @@ void dns_wait(struct dns *dns, struct dns_waiter *waiter)
     waiter->next = dns->waiters;
     waiter->is_waiting = true;
     dns->waiters = waiter;
+    if (waiter->until_ms != 0) {
+        tell_at(dns, waiter->until_ms);
+    }
 }
 
 static void leave(struct dns_waiter **list, struct dns_waiter *waiter)
@@ -222,7 +237,7 @@ static void name_on_found(void *context, int outcome, int timeouts, struct ares_
         keep_old(name, outcome == ARES_ENOTFOUND || outcome == ARES_ENODATA);
     }
     ares_freeaddrinfo(found);
-    net_timer_start(dns->tell, 0);
+    tell_at(dns, net_now_ms(dns->net));
 }
 
 static void name_on_services(void *context, int outcome, int timeouts, unsigned char *answer,
@@ -249,7 +264,7 @@ static void name_on_services(void *context, int outcome, int timeouts, unsigned 
     } else {
         keep_old(name, status == STATUS_NOT_FOUND);
     }
-    net_timer_start(dns->tell, 0);
+    tell_at(dns, net_now_ms(dns->net));
 }
 
 static void look_up(struct name *name)

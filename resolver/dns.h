@@ -38,6 +38,7 @@ struct dns_waiter {
     struct dns_waiter *next;
     void (*called)(void *context);
     void *context;
+    int64_t until_ms; /* net_now_ms: told then at the latest; 0: no such time */
     bool is_waiting;
 };
 void dns_wait(struct dns *dns, struct dns_waiter *waiter);

@@ -426,6 +426,7 @@ static void ask_service(struct forward_job *job)
                job->deadline_ms > net_now_ms(forward->worker->options.net)) {
         job->dns.called = walk_on_dns;
         job->dns.context = job;
+        job->dns.until_ms = job->deadline_ms;
         dns_wait(forward->dns, &job->dns);
     } else {
         fail(job, status == STATUS_PENDING ? STATUS_TIMED_OUT : status);

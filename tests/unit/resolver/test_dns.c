@@ -322,6 +322,21 @@ static void waiter_that_is_forgotten_is_not_told(void **state)
     dns_forget(scene->dns, &gone);
 }
 
+static void waiter_is_told_when_its_time_is_over(void **state)
+{
+    struct scene *scene = *state;
+    struct net_address found[DNS_ADDRESSES_MAX];
+    size_t count = 0;
+    int64_t begun_ms = net_now_ms(scene->net);
+    scene->is_mute = true;
+    scene->waiter.until_ms = begun_ms + 200;
+    assert_int_equal(find(scene, "wuhan.example.cn", found, &count), STATUS_PENDING);
+    wait_for_news(scene);
+    assert_int_equal(scene->told, 1);
+    assert_in_range(net_now_ms(scene->net) - begun_ms, 199, 3000);
+    assert_int_equal(find(scene, "wuhan.example.cn", found, &count), STATUS_PENDING);
+}
+
 static void ending_with_a_question_out_leaves_nothing(void **state)
 {
     struct scene *scene = *state;
@@ -365,6 +380,7 @@ int main(void)
         CASE(domain_without_service_records_is_known_as_such),
         CASE(what_is_known_serves_while_it_is_looked_up_again),
         CASE(waiter_that_is_forgotten_is_not_told),
+        CASE(waiter_is_told_when_its_time_is_over),
         CASE(ending_with_a_question_out_leaves_nothing),
         CASE(names_too_long_are_not_looked_up),
         CASE(server_that_is_no_address_is_refused),
