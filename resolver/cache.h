@@ -101,13 +101,21 @@ void cache_write_values(struct wire_writer *w, const struct cache_entry *entry, 
 /* The same for one decoded value. */
 uint32_t cache_ttl(const struct cache_entry *entry, const struct value *value, int64_t now_ms);
 
-/* While the time is within [from, until) a fresh entry stays fresh, and its values are written with
- * the same bytes. */
+/* While a fresh entry stays fresh: from the one until before the other. */
 struct cache_span {
-    int64_t from_ms;
-    int64_t until_ms;
+    int64_t fetched_ms;
+    int64_t expires_ms;
 };
-struct cache_span cache_span(const struct cache_entry *entry, int64_t now_ms);
+
+/* Its age in whole seconds, which is what TTLs lose. */
+static inline int64_t cache_age_s(const struct cache_span *span, int64_t now_ms)
+{
+    return (now_ms - span->fetched_ms) / 1000;
+}
+
+/* For who keeps what cache_write_values wrote: puts TTLs right, in place, that were so at the age
+ * of `from_s`. Both ages are within the entry's span. */
+void cache_age_values(uint8_t *values, size_t len, int64_t from_s, int64_t to_s);
 
 /* For who keeps a copy of what cache_get has just told about the whole record of a handle: does the
  * cache still hold what it was made from? Whatever touches the entry afterwards ends it: another

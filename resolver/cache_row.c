@@ -268,13 +268,22 @@ uint32_t cache_ttl(const struct cache_entry *entry, const struct value *value, i
     return value->ttl > age_s ? value->ttl - (uint32_t)age_s : 0;
 }
 
-struct cache_span cache_span(const struct cache_entry *entry, int64_t now_ms)
+#define TTL_AT 9 /* index, timestamp, kind of the TTL before it */
+
+void cache_age_values(uint8_t *values, size_t len, int64_t from_s, int64_t to_s)
 {
-    int64_t age_ms = now_ms - entry->fetched_ms;
-    int64_t from_ms = now_ms - age_ms % MS;
-    int64_t until_ms = from_ms + MS;
-    return (struct cache_span){from_ms,
-                               until_ms < entry->expires_ms ? until_ms : entry->expires_ms};
+    struct wire_reader r = wire_read(bytes_of(values, len));
+    uint32_t count = wire_count(&r, VALUE_SMALLEST);
+    for (uint32_t i = 0; i < count; i++) {
+        size_t at = (size_t)(r.at - values);
+        struct value value;
+        if (value_decode(&r, &value) != STATUS_OK) {
+            return;
+        }
+        if (value.ttl_type == VALUE_TTL_RELATIVE) {
+            wire_store_u32(values + at + TTL_AT, (uint32_t)(value.ttl + from_s - to_s));
+        }
+    }
 }
 
 void cache_write_values(struct wire_writer *w, const struct cache_entry *entry, int64_t now_ms)

@@ -47,8 +47,9 @@ enum status forward_recall_lent(struct worker *worker, struct bytes handle, stru
     if (cache_get(worker->cache, &question, now_ms, &entry) != CACHE_FRESH) {
         return STATUS_NOT_FOUND;
     }
-    *out_lease =
-        (struct hot_lease){cache_span(&entry, now_ms), cache_stamp(worker->cache, &question)};
+    *out_lease = (struct hot_lease){.span = {entry.fetched_ms, entry.expires_ms},
+                                    .stamp = cache_stamp(worker->cache, &question)};
+    out_lease->age_s = cache_age_s(&out_lease->span, now_ms);
     return tell(&entry, now_ms, arena, out_values);
 }
 

@@ -147,14 +147,37 @@ static bool is_good(const struct hot_turn *turn, const struct hot_entry *entry, 
 }
 
 /* As forward.c would tell it from the cache, to this one and now. */
-static bool is_lent_to(const struct hot_turn *turn, const struct hot_entry *entry,
+static bool is_lent_to(const struct hot_turn *turn, const struct hot_lease *lease,
                        const struct hot_request *request, const struct net_address *peer)
 {
-    const struct hot_lease lease = hot_entry_lease(entry);
     int64_t now_ms = turn->scope->now_ms;
-    return now_ms >= lease.span.from_ms && now_ms < lease.span.until_ms &&
-           cache_stamp_holds(&lease.stamp) &&
+    return now_ms >= lease->span.fetched_ms && now_ms < lease->span.expires_ms &&
+           cache_stamp_holds(&lease->stamp) &&
            forward_tells_kept(turn->scope->generation, peer, request->plain.header.flags);
+}
+
+/* Its TTLs, once a second. */
+static void grow_old(struct hot_entry *entry, struct hot_lease *lease, int64_t now_ms)
+{
+    int64_t age_s = cache_age_s(&lease->span, now_ms);
+    if (age_s != lease->age_s) {
+        cache_age_values(entry->body + entry->key_len, entry->body_len - entry->key_len,
+                         lease->age_s, age_s);
+        lease->age_s = age_s;
+        hot_entry_renew(entry, lease);
+    }
+}
+
+/* May it be told? Then it is as it should be now. */
+static bool may_lend(const struct hot_turn *turn, struct hot_entry *entry,
+                     const struct hot_request *request, const struct net_address *peer)
+{
+    struct hot_lease lease = hot_entry_lease(entry);
+    bool is_lent = is_lent_to(turn, &lease, request, peer);
+    if (is_lent) {
+        grow_old(entry, &lease, turn->scope->now_ms);
+    }
+    return is_lent;
 }
 
 static bool is_made_for(const struct hot_head *head, const struct plain_request *plain)
@@ -207,11 +230,10 @@ size_t hot_answer(struct hot_turn *turn, const struct hot_request *request,
     if (!request->is_plain) {
         return 0;
     }
-    const struct hot_entry *entry =
-        hot_set_find(turn->path->set, request->hash, request->plain.key);
+    struct hot_entry *entry = hot_set_find(turn->path->set, request->hash, request->plain.key);
     bool is_lent = entry != NULL && entry->lease_len > 0;
     if (entry == NULL || !is_good(turn, entry, request->hash) ||
-        (is_lent && !is_lent_to(turn, entry, request, peer))) {
+        (is_lent && !may_lend(turn, entry, request, peer))) {
         turn->misses++;
         return 0;
     }

@@ -13,8 +13,9 @@
  * worker's thread.
  *
  * What another node answered is lent by the cache: to those for whom such names are resolved
- * whatever they say about themselves (forward_tells_kept), within the second in which its TTLs are
- * right, and until the cache is told anything else about it. A prefix that comes here ends it, too.
+ * whatever they say about themselves (forward_tells_kept), while it is fresh, its TTLs growing
+ * shorter, and until the cache is told anything else about it. A prefix that comes here ends it,
+ * too.
  */
 #pragma once
 

@@ -116,6 +116,12 @@ struct hot_lease hot_entry_lease(const struct hot_entry *entry)
     return lease;
 }
 
+void hot_entry_renew(struct hot_entry *entry, const struct hot_lease *lease)
+{
+    assert(entry->lease_len == sizeof(*lease));
+    memcpy(entry->body + entry->body_len, lease, sizeof(*lease));
+}
+
 void hot_set_prefetch(const struct hot_set *set, uint64_t hash)
 {
     __builtin_prefetch(page_of(set, hash));
@@ -150,7 +156,7 @@ static unsigned find_way(const struct page *page, uint64_t hash, struct bytes ke
     return WAYS;
 }
 
-const struct hot_entry *hot_set_find(struct hot_set *set, uint64_t hash, struct bytes key)
+struct hot_entry *hot_set_find(struct hot_set *set, uint64_t hash, struct bytes key)
 {
     struct page *page = page_of(set, hash);
     unsigned way = find_way(page, hash, key);

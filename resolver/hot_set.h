@@ -23,6 +23,7 @@
 struct hot_lease {
     struct cache_span span;
     struct cache_stamp stamp;
+    int64_t age_s; /* the TTLs in the body are right at this age */
 };
 
 struct hot_entry {
@@ -35,6 +36,7 @@ struct hot_entry {
 
 /* Of an entry that has one. */
 struct hot_lease hot_entry_lease(const struct hot_entry *entry);
+void hot_entry_renew(struct hot_entry *entry, const struct hot_lease *lease);
 
 struct hot_set;
 
@@ -55,7 +57,7 @@ void hot_set_prefetch(const struct hot_set *set, uint64_t hash);
 void hot_set_prefetch_entry(const struct hot_set *set, uint64_t hash);
 
 /* The entry with exactly this key; NULL. Valid until the next put. */
-const struct hot_entry *hot_set_find(struct hot_set *set, uint64_t hash, struct bytes key);
+struct hot_entry *hot_set_find(struct hot_set *set, uint64_t hash, struct bytes key);
 
 /* The body of an answer: int4 length of the name ‖ name ‖ values. Length and name are the key. */
 struct hot_body {

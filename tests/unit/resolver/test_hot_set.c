@@ -104,7 +104,7 @@ static void lease_when_others_move_comes_back_as_it_was(void **state)
         char text[16];
         (void)snprintf(text, sizeof(text), "88.1000/%zu", i);
         name_init(&names[i], text, 7 * i + 1);
-        leases[i] = (struct hot_lease){{(int64_t)i, INT64_MAX}, {&touched, i}};
+        leases[i] = (struct hot_lease){{(int64_t)i, INT64_MAX}, {&touched, i}, 0};
         names[i].body.lease = i % 2 == 0 ? NULL : &leases[i];
         hot_set_put(set, i << 16, 1, &names[i].body);
     }
@@ -117,8 +117,8 @@ static void lease_when_others_move_comes_back_as_it_was(void **state)
         assert_int_equal(entry->lease_len > 0, i % 2 != 0 || i == 0);
         if (entry->lease_len > 0) {
             const struct hot_lease lease = hot_entry_lease(entry);
-            assert_int_equal(lease.span.from_ms, i);
-            assert_int_equal(lease.span.until_ms, INT64_MAX);
+            assert_int_equal(lease.span.fetched_ms, i);
+            assert_int_equal(lease.span.expires_ms, INT64_MAX);
             assert_int_equal(cache_stamp_holds(&lease.stamp), i >= 5);
         }
     }
