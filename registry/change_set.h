@@ -88,7 +88,8 @@ enum status change_set_audit(struct change_set *set, const char *action, struct 
 enum status change_set_depends(struct change_set *set, enum change_table table, struct bytes key,
                                uint64_t version);
 
-/* The same once for each row, however often it is said; CONFLICT: it was read at another version. */
+/* The same once for each row, however often it is said; CONFLICT: it was read at another version.
+ */
 enum status change_set_depends_once(struct change_set *set, enum change_table table,
                                     struct bytes key, uint64_t version);
 

@@ -4,6 +4,7 @@ what, what is told and what is kept."""
 
 import json
 import os
+import shlex
 import unittest
 
 import harness
@@ -299,6 +300,31 @@ class Changes(Enterprises):
         self.do("audit", "export", "--output", out)
         with open(out, encoding="utf-8") as f:
             self.assertEqual(len(rows), len(f.readlines()))
+
+
+class Docs(Enterprises):
+    """The operator's guide, line by line."""
+
+    def follow(self, page, heading):
+        with open(os.path.join(harness.ROOT, "docs", page), encoding="utf-8") as f:
+            section = f.read().split("\n## " + heading + "\n")[1].split("\n## ")[0]
+        pump = self.file(self.site, "pump.json", json.dumps(dossier(8889)))
+        lines = [line for block in section.split("```sh\n")[1:]
+                 for line in block.split("```")[0].splitlines() if line]
+        for line in lines:
+            words = shlex.split(line, comments=True)
+            self.assertEqual("guantong", words[0])
+            harness.run(*({"/srv/guantong": self.site.dir, "pump.json": pump}.get(word, word)
+                          for word in words[1:]))
+        return lines
+
+    def test_english_page_does_what_it_says(self):
+        self.assertGreater(len(self.follow("operator.md", "Admitting enterprises")), 10)
+        self.assertEqual("cancelled", self.state("E0000001"))
+
+    def test_chinese_page_does_what_it_says(self):
+        self.assertGreater(len(self.follow("operator.zh.md", "企业入驻")), 10)
+        self.assertEqual("cancelled", self.state("E0000001"))
 
 
 class Many(Enterprises):
