@@ -12,8 +12,7 @@
 static void fill_owner(struct snapshot *snapshot, struct arena *arena, struct page_owner *owner)
 {
     struct prefix_row row;
-    if (registry_get_prefix(snapshot, owner->prefix, &row) == STATUS_OK &&
-        prefix_answers(&row)) {
+    if (registry_get_prefix(snapshot, owner->prefix, &row) == STATUS_OK && prefix_answers(&row)) {
         owner->enterprise = arena_copy(arena, row.enterprise);
         return;
     }
