@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The examples of docs/rest.md and docs/rest.zh.md do what the pages say."""
+"""The examples of docs/rest.md, docs/rest-auth.md and their Chinese pages do what the pages say."""
 
 import json
 import os
@@ -12,7 +12,7 @@ import test_administration as administration
 
 PREFIX = "88.608.8889"
 OWNER = "0.NA/" + PREFIX
-PAGES = ("rest.md", "rest.zh.md")
+PAGES = ("rest.md", "rest.zh.md", "rest-auth.md", "rest-auth.zh.md")
 
 
 def blocks(page):
@@ -76,4 +76,5 @@ class RestDocs(administration.Administered):
         self.assertEqual(json.dumps(timeless(answer)), json.dumps(timeless(expected)))
 
     def test_both_pages_show_the_same(self):
-        self.assertEqual(blocks(PAGES[0]), blocks(PAGES[1]))
+        for english, chinese in zip(PAGES[::2], PAGES[1::2]):
+            self.assertEqual(blocks(english), blocks(chinese))
