@@ -125,8 +125,8 @@ struct http_call {
     struct worker *worker;
     void *state; /* the handler's; freed with the call by `state_free` */
     void (*state_free)(void *state);
-    struct http_auth *auth;   /* http_auth.c's: what it knows of the caller; NULL: nothing yet */
-    http_handler *auth_go_on; /* and who waits for that */
+    struct http_auth *auth;     /* http_auth.c's: what it knows of the caller; NULL: nothing yet */
+    http_handler *auth_go_on;   /* and who waits for that */
     struct http_inside *inside; /* the connection's */
 };
 

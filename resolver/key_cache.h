@@ -3,8 +3,8 @@
  * Public keys and groups of other nodes, kept for a while: encoded value lists by handle and index.
  *
  * One table for all workers, of fixed size, under one mutex that is held for a copy: they are
- * looked for once per login or write, not per request. A newcomer takes the place of whoever shares its
- * slot.
+ * looked for once per login or write, not per request. A newcomer takes the place of whoever shares
+ * its slot.
  */
 #pragma once
 
@@ -25,6 +25,7 @@ struct bytes key_cache_get(struct key_cache *cache, struct bytes handle, uint32_
 void key_cache_put(struct key_cache *cache, struct bytes handle, uint32_t index,
                    struct bytes values, int64_t expires_ms);
 
-/* How long values that have just come may be kept: the shortest of their lives and the settings'. */
+/* How long values that have just come may be kept: the shortest of their lives and the settings'.
+ */
 int64_t key_cache_life(const struct value *values, size_t count, const struct settings *settings,
                        int64_t now_ms);

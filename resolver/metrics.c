@@ -175,7 +175,7 @@ const char *metrics_label_name(enum metric metric, unsigned label)
 {
     assert(label < rows[metric].label_count);
     static const char *const transports[LABEL_COUNT_TRANSPORT] = {"udp", "tcp", "tls", "http",
-                                                                   "https"};
+                                                                  "https"};
     static const char *const kinds[LABEL_COUNT_CACHE] = {"record", "part", "negative", "sites"};
     switch (rows[metric].label) {
     case LABEL_TRANSPORT:

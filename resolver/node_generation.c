@@ -89,10 +89,10 @@ static enum status read_trust(const struct node_options *options, struct generat
 {
     const struct settings_list *paths = &generation->settings->trust_roots;
     struct fault inner = {STATUS_OK, ""};
-    enum status status =
-        paths->count == 0 ? STATUS_OK
-                          : trust_roots_read(options->directory, paths->items, paths->count,
-                                             &generation->trust_roots, &inner);
+    enum status status = paths->count == 0
+                             ? STATUS_OK
+                             : trust_roots_read(options->directory, paths->items, paths->count,
+                                                &generation->trust_roots, &inner);
     return status == STATUS_OK
                ? status
                : fault_set(fault, STATUS_BAD_SETTING, "trust.roots: %s", inner.text);

@@ -13,9 +13,9 @@
 /* Compressed, encrypted, or a piece. */
 #define NOT_PLAIN 0xe0
 
-static const uint32_t special_flags =
-    (uint32_t)MESSAGE_CERTIFIED | (uint32_t)MESSAGE_ENCRYPT | (uint32_t)MESSAGE_REQUEST_DIGEST |
-    (uint32_t)MESSAGE_TRUSTED_QUERY;
+static const uint32_t special_flags = (uint32_t)MESSAGE_CERTIFIED | (uint32_t)MESSAGE_ENCRYPT |
+                                      (uint32_t)MESSAGE_REQUEST_DIGEST |
+                                      (uint32_t)MESSAGE_TRUSTED_QUERY;
 
 static bool is_zero(struct bytes tail)
 {

@@ -9,9 +9,9 @@
 
 #include "registry/change_set.h"
 #include "registry/crc32c.h"
+#include "registry/enterprise_row.h"
 #include "registry/history.h"
 #include "registry/journal_row.h"
-#include "registry/enterprise_row.h"
 #include "registry/prefix_row.h"
 #include "registry/record_digest.h"
 #include "registry/record_row.h"
