@@ -234,6 +234,21 @@ class Batches(BulkTest):
         self.assertEqual(said[0]["responseCode"], 400)
         self.assertEqual(plain.get(API + name(1)).json()["values"][0]["data"]["value"], "x")
 
+    def test_an_api_key_limits_every_item(self):
+        node = self.served({"handle": name(1), "values": [value(1, "URL", "x"), admin()]},
+                           {"handle": name(3), "values": [value(1, "URL", "x"), admin()]})
+        made = harness.run_json("apikey", "new", PREFIX, "--dir", node.dir, "--verbs", "create",
+                                "--identity", "302:" + OWNER)
+        client = self.rest(node)
+        said, _ = self.batch(client, [create(0), create(1, "put"), create(2, "put"),
+                                      {"op": "delete", "handle": name(3)},
+                                      {"op": "create", "handle": "88.7/x", "values": []}],
+                             Authorization="Bearer " + made["key"])
+        self.assertEqual([line["responseCode"] == 1 for line in said],
+                         [True, False, True, False, False])
+        self.assertIn("may not change", said[1]["message"])
+        self.assertIn("may not delete", said[3]["message"])
+
     def test_quota_fills_in_order(self):
         node = rest_client.serve(self.node(prefix=PREFIX))
         node.setting("limits", "verify", 100000)
