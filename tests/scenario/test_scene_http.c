@@ -11,8 +11,7 @@
 #define LARGE (700u << 10)
 #define CHAIN 300u
 
-/* --- handlers ----------------------------------------------------------------------------------
- */
+/* --- handlers --------------------------------------------------------------------------------- */
 
 static enum status say(struct http_call *call, const char *text)
 {
@@ -597,6 +596,5 @@ int main(void)
         CASE(body_that_is_announced_is_asked_for),
         CASE(drain_answers_what_has_arrived_and_closes),
     };
-#undef CASE
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
