@@ -129,7 +129,7 @@ static size_t find_byte(struct bytes text, uint8_t c)
 static struct bytes next_line(struct bytes *rest)
 {
     size_t len = find_byte(*rest, '\n');
-    struct bytes line = bytes_of(rest->data, len - 1);
+    struct bytes line = bytes_of(rest->data, len > 0 ? len - 1 : 0); /* CR stands before LF */
     *rest = bytes_from(*rest, len + 1);
     return line;
 }
