@@ -17,6 +17,7 @@ struct server_health {
     int64_t rtt_ms; /* 0: not measured */
     unsigned failures;
     int64_t held_until_ms;
+    int64_t answered_ms; /* last */
     int64_t used_ms;
     size_t under_way;
 };
@@ -94,12 +95,13 @@ void server_health_asked(struct server_health *health, int64_t now_ms, int64_t p
     }
 }
 
-void server_health_answered(struct server_health *health, int64_t took_ms)
+void server_health_answered(struct server_health *health, int64_t now_ms, int64_t took_ms)
 {
     int64_t took = took_ms < 1 ? 1 : took_ms;
     health->under_way--;
     health->failures = 0;
     health->held_until_ms = 0;
+    health->answered_ms = now_ms;
     health->rtt_ms =
         health->rtt_ms == 0 ? took : (health->rtt_ms * (WEIGHT - 1) + took + WEIGHT / 2) / WEIGHT;
 }
@@ -112,16 +114,19 @@ void server_health_passed(struct server_health *health, int64_t waited_ms)
     }
 }
 
-void server_health_failed(struct server_health *health, int64_t now_ms, int64_t hold_max_ms,
-                          uint16_t chance)
+void server_health_failed(struct server_health *health, int64_t asked_ms, int64_t now_ms,
+                          int64_t hold_max_ms, uint16_t chance)
 {
+    health->under_way--;
+    if (health->answered_ms > asked_ms) {
+        return;
+    }
     int64_t hold = HOLD_FIRST_MS;
     for (unsigned i = 0; i < health->failures && hold < hold_max_ms; i++) {
         hold *= 2;
     }
     hold = hold > hold_max_ms ? hold_max_ms : hold;
     hold += hold * (chance - INT16_MAX) / (4 * (int64_t)INT16_MAX);
-    health->under_way--;
     health->failures++;
     health->held_until_ms = now_ms + hold;
 }

@@ -37,8 +37,10 @@ bool server_health_admits(const struct server_health *health, size_t most, int64
 void server_health_asked(struct server_health *health, int64_t now_ms, int64_t patience_ms);
 
 /* It came to an end: answered, passed over for a quicker one after so long, or failed. `chance` is
- * any 16 bits: the while it is left alone is spread by a quarter. */
-void server_health_answered(struct server_health *health, int64_t took_ms);
+ * any 16 bits: the while it is left alone is spread by a quarter. Who answered others meanwhile is
+ * not left alone: it is that question it has no answer to, and whoever asks it must not take the
+ * server from all others. */
+void server_health_answered(struct server_health *health, int64_t now_ms, int64_t took_ms);
 void server_health_passed(struct server_health *health, int64_t waited_ms);
-void server_health_failed(struct server_health *health, int64_t now_ms, int64_t hold_max_ms,
-                          uint16_t chance);
+void server_health_failed(struct server_health *health, int64_t asked_ms, int64_t now_ms,
+                          int64_t hold_max_ms, uint16_t chance);

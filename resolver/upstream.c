@@ -112,7 +112,7 @@ static void drop_tries(struct upstream_call *call, bool has_failed)
         ask_cancel(try->ask);
         try->ask = NULL;
         if (health != NULL && has_failed && waited_ms >= PATIENCE_MAX_MS) {
-            server_health_failed(health, now_ms, call->question.limits.hold_max_ms,
+            server_health_failed(health, try->started_ms, now_ms, call->question.limits.hold_max_ms,
                                  chance(call->upstream));
         } else if (health != NULL) {
             server_health_passed(health, waited_ms);
@@ -351,9 +351,9 @@ static void try_on_answer(void *context, enum status status, struct bytes answer
     call->under_way--;
     count(call, METRIC_upstream_discarded, figures->discarded);
     if (health != NULL && status == STATUS_OK) {
-        server_health_answered(health, now_ms - try->started_ms);
+        server_health_answered(health, now_ms, now_ms - try->started_ms);
     } else if (health != NULL) {
-        server_health_failed(health, now_ms, call->question.limits.hold_max_ms,
+        server_health_failed(health, try->started_ms, now_ms, call->question.limits.hold_max_ms,
                              chance(call->upstream));
     }
     if (status != STATUS_OK) {
@@ -435,7 +435,7 @@ static enum status try_start(struct try *try)
     status = ask_start(upstream->options.net, &options, bytes_of(try->packet, try->packet_len),
                        try_on_answer, try, &try->ask);
     if (status != STATUS_OK && health != NULL) {
-        server_health_failed(health, now_ms, limits->hold_max_ms, chance(upstream));
+        server_health_failed(health, now_ms, now_ms, limits->hold_max_ms, chance(upstream));
     }
     if (status != STATUS_OK) {
         return status;

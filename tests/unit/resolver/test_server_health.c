@@ -44,10 +44,10 @@ static void round_trips_are_averaged(void **state)
     assert_int_equal(server_health_rtt(NULL), SERVER_HEALTH_FIRST_MS);
     assert_int_equal(server_health_rtt(health), SERVER_HEALTH_FIRST_MS);
     server_health_asked(health, 0, 3000);
-    server_health_answered(health, 8);
+    server_health_answered(health, 0, 8);
     assert_int_equal(server_health_rtt(health), 8);
     server_health_asked(health, 0, 3000);
-    server_health_answered(health, 88);
+    server_health_answered(health, 0, 88);
     assert_int_equal(server_health_rtt(health), 18);
     server_health_asked(health, 0, 3000);
     server_health_passed(health, 400);
@@ -62,7 +62,7 @@ static void failures_double_the_while_up_to_the_most(void **state)
     int64_t now = 0;
     for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
         server_health_asked(health, now, 3000);
-        server_health_failed(health, now, HOLD_MAX, MIDDLE);
+        server_health_failed(health, now, now, HOLD_MAX, MIDDLE);
         assert_false(server_health_admits(health, 10, now + expected[i] - 1));
         now += expected[i];
         assert_true(server_health_admits(health, 10, now));
@@ -70,8 +70,22 @@ static void failures_double_the_while_up_to_the_most(void **state)
     server_health_asked(health, now, 3000);
     assert_false(server_health_admits(health, 10, now)); /* one is enough to see */
     assert_true(server_health_admits(health, 10, now + 3000));
-    server_health_answered(health, 5);
+    server_health_answered(health, 0, 5);
     assert_true(server_health_admits(health, 10, now));
+}
+
+static void who_answers_others_is_not_left_alone_for_one_question(void **state)
+{
+    struct service_target target = target_of(1, 1);
+    struct server_health *health = server_health_of(*state, &target, 0);
+    server_health_asked(health, 0, 3000); /* never answered */
+    server_health_asked(health, 100, 3000);
+    server_health_answered(health, 105, 5);
+    server_health_failed(health, 0, 4000, HOLD_MAX, MIDDLE);
+    assert_true(server_health_admits(health, 1, 4000));
+    server_health_asked(health, 4000, 3000); /* but nobody else since */
+    server_health_failed(health, 4000, 8000, HOLD_MAX, MIDDLE);
+    assert_false(server_health_admits(health, 1, 8000));
 }
 
 static void chance_spreads_the_while_by_a_quarter(void **state)
@@ -79,11 +93,11 @@ static void chance_spreads_the_while_by_a_quarter(void **state)
     struct service_target target = target_of(1, 1);
     struct server_health *health = server_health_of(*state, &target, 0);
     server_health_asked(health, 0, 3000);
-    server_health_failed(health, 0, HOLD_MAX, 0);
+    server_health_failed(health, 0, 0, HOLD_MAX, 0);
     assert_false(server_health_admits(health, 10, 749));
     assert_true(server_health_admits(health, 10, 751));
     server_health_asked(health, 1000, 3000);
-    server_health_failed(health, 1000, HOLD_MAX, UINT16_MAX);
+    server_health_failed(health, 1000, 1000, HOLD_MAX, UINT16_MAX);
     assert_false(server_health_admits(health, 10, 1000 + 2499));
     assert_true(server_health_admits(health, 10, 1000 + 2502));
 }
@@ -96,9 +110,9 @@ static void so_many_questions_at_once_and_no_more(void **state)
     assert_true(server_health_admits(health, 2, 0));
     server_health_asked(health, 0, 3000);
     assert_false(server_health_admits(health, 2, 0));
-    server_health_answered(health, 5);
+    server_health_answered(health, 0, 5);
     assert_true(server_health_admits(health, 2, 0));
-    server_health_answered(health, 5);
+    server_health_answered(health, 0, 5);
 }
 
 static void full_table_forgets_the_oldest_that_is_idle(void **state)
@@ -127,6 +141,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(round_trips_are_averaged),
         CASE(failures_double_the_while_up_to_the_most),
+        CASE(who_answers_others_is_not_left_alone_for_one_question),
         CASE(chance_spreads_the_while_by_a_quarter),
         CASE(so_many_questions_at_once_and_no_more),
         CASE(full_table_forgets_the_oldest_that_is_idle),
