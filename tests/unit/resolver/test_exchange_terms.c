@@ -5,6 +5,7 @@
 #include "tests/unit/resolver/exchange_fixture.h"
 
 #include "resolver/administer.h"
+#include "resolver/exchange_progress.h"
 
 #define HANDLE BYTES_LITERAL("88.608/a")
 
@@ -24,12 +25,24 @@ static int teardown(void **state)
     return 0;
 }
 
-static enum status find(struct fixture *f, bool has_version, uint64_t version)
+static enum status find_as(struct fixture *f, bool is_known, bool has_version, uint64_t version)
 {
     struct lookup found;
     struct exchange x = {.scope = &f->scope};
     x.route.terms = (struct exchange_terms){.has_version = has_version, .version = version};
-    return administer_find(&x, HANDLE, &found);
+    if (is_known) {
+        const struct reference li = {.handle = BYTES_LITERAL("88.608/li"), .index = 300};
+        assert_non_null(progress_of(&x));
+        assert_int_equal(progress_claim(x.progress, li, IDENTITY_LOGIN, true), STATUS_OK);
+    }
+    enum status status = administer_find(&x, HANDLE, &found);
+    progress_free(x.progress);
+    return status;
+}
+
+static enum status find(struct fixture *f, bool has_version, uint64_t version)
+{
+    return find_as(f, true, has_version, version);
 }
 
 static void write_value(struct fixture *f, const char *text)
@@ -61,6 +74,13 @@ static void record_when_changed_then_terms_of_before_hold_no_longer(void **state
     assert_int_equal(find(*state, true, 2), STATUS_OK);
 }
 
+static void version_when_nobody_is_known_is_not_told(void **state)
+{
+    write_value(*state, "a");
+    assert_int_equal(find_as(*state, false, true, 1), STATUS_OK); /* refused for other reasons */
+    assert_int_equal(find_as(*state, false, true, 7), STATUS_OK);
+}
+
 static void refusal_when_terms_are_broken_then_says_so(void **state)
 {
     struct fixture *f = *state;
@@ -84,6 +104,7 @@ int main(void)
         CASE(record_when_no_terms_then_found_whatever_its_version),
         CASE(record_when_absent_then_only_terms_of_no_record_hold),
         CASE(record_when_changed_then_terms_of_before_hold_no_longer),
+        CASE(version_when_nobody_is_known_is_not_told),
         CASE(refusal_when_terms_are_broken_then_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
