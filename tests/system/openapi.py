@@ -28,11 +28,18 @@ def resolved(part):
     return part
 
 
+def patterns(item):
+    """What the names in a path look like; none has more than one."""
+    return [resolved(p)["schema"].get("pattern", "") for p in item.get("parameters", [])
+            if resolved(p)["in"] == "path"]
+
+
 def find_path(path):
     """The item of `paths`; a name at the end of a path may hold slashes."""
     for template, item in DOCUMENT["paths"].items():
-        pattern = re.sub(r"\\{\w+\\}", ".+", re.escape(template))
-        if re.fullmatch(pattern, path):
+        pattern = re.sub(r"\\{\w+\\}", "(.+)", re.escape(template))
+        found = re.fullmatch(pattern, path)
+        if found and all(map(re.search, patterns(item), found.groups())):
             return item
     raise AssertionError("no such path is described: " + path)
 

@@ -4,6 +4,7 @@ nothing is answered that docs/openapi.json does not describe.
 """
 
 import json
+import re
 import threading
 import unittest
 import urllib.parse
@@ -451,6 +452,30 @@ class Document(RestTest):
         self.assertEqual(client.get("/healthz").status, 200)
         self.assertEqual(client.get("/readyz").status, 200)
 
+    def test_pages_and_symbols_are_described(self):
+        client = self.rest(self.served(), tls=False)
+        for path, status, kind in (
+                ("/", 200, "text/html"), ("/?lang=en", 200, "text/html"),
+                ("/?hdl=" + OWNER, 303, ""), ("/" + OWNER + "?noredirect", 200, "text/html"),
+                ("/" + OWNER + "?qr=svg&size=200", 200, "image/svg+xml"),
+                ("/" + OWNER + "?qr=png&of=handle", 200, "image/png"),
+                ("/" + PREFIX + "/none", 404, "text/html"),
+                ("/" + PREFIX + "/" + "%E6%88%91" * 600 + "?qr=svg", 414, "application/problem+json")):
+            answer = client.get(path)
+            got = (answer.field("Content-Type") or "").split(";")[0]
+            self.assertEqual((answer.status, got), (status, kind), path)
+
+    def test_everything_referred_to_is_there(self):
+        text = json.dumps(openapi.DOCUMENT)
+        for target in set(re.findall('"(#/components/[^"]+)"', text)):
+            self.assertTrue(openapi.resolved({"$ref": target}), target)
+        operations = [o for item in openapi.DOCUMENT["paths"].values()
+                      for verb, o in item.items() if verb != "parameters"]
+        names = [o["operationId"] for o in operations]
+        self.assertEqual(len(names), len(set(names)))
+        schemes = {name for o in operations for way in o.get("security", []) for name in way}
+        self.assertEqual(schemes, set(openapi.DOCUMENT["components"]["securitySchemes"]))
+
     def test_what_is_not_described_is_noticed(self):
         """The judge itself."""
         client = self.rest(self.served(), tls=False)
@@ -461,6 +486,8 @@ class Document(RestTest):
             openapi.judge("GET", "/api/site", None, answer)
         with self.assertRaises(AssertionError):
             openapi.judge("GET", "/api/site?other=1", None, client.get("/api/site"))
+        with self.assertRaises(AssertionError):
+            openapi.judge("GET", "/api/other", None, answer)
         answer.status = 418
         with self.assertRaises(AssertionError):
             openapi.judge("GET", "/api/site", None, answer)
