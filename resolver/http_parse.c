@@ -70,17 +70,25 @@ static int hex_of(uint8_t c)
     return upper >= 'A' && upper <= 'F' ? upper - 'A' + 10 : -1;
 }
 
-/* Visible ASCII without a fragment; every escape whole, none of them NUL. */
+/* Every escape is whole, none of them NUL. */
+static bool has_escapes(struct bytes target)
+{
+    for (size_t i = 0; i < target.len; i++) {
+        if (target.data[i] == '%' && (target.len - i < 3 || hex_of(target.data[i + 1]) < 0 ||
+                                      hex_of(target.data[i + 2]) < 0 ||
+                                      (target.data[i + 1] == '0' && target.data[i + 2] == '0'))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Visible ASCII without a fragment. */
 static bool is_target(struct bytes target)
 {
     for (size_t i = 0; i < target.len; i++) {
         uint8_t c = target.data[i];
         if (c <= ' ' || c >= 0x7f || c == '#') {
-            return false;
-        }
-        if (c == '%' && (target.len - i < 3 || hex_of(target.data[i + 1]) < 0 ||
-                         hex_of(target.data[i + 2]) < 0 ||
-                         (target.data[i + 1] == '0' && target.data[i + 2] == '0'))) {
             return false;
         }
     }
@@ -146,7 +154,7 @@ static unsigned judge_version(struct bytes version)
 }
 
 /* method SP target SP version, and nothing else. */
-static unsigned judge_request_line(struct bytes line)
+static unsigned judge_request_line(struct bytes line, bool *out_is_rest)
 {
     struct bytes method = bytes_of(line.data, find_byte(line, ' '));
     struct bytes rest = bytes_from(line, method.len + 1);
@@ -155,7 +163,12 @@ static unsigned judge_request_line(struct bytes line)
     if (!is_token(method) || !is_target(target)) {
         return BAD_REQUEST;
     }
-    return judge_version(version);
+    unsigned refusal = judge_version(version);
+    if (refusal == 0 && !has_escapes(target)) {
+        *out_is_rest = bytes_start_with(target, BYTES_LITERAL("/api/"));
+        return BAD_REQUEST;
+    }
+    return refusal;
 }
 
 static bool is_field_line(struct bytes line)
@@ -165,9 +178,9 @@ static bool is_field_line(struct bytes line)
            is_value(bytes_from(line, colon + 1));
 }
 
-static unsigned judge_lines(struct bytes head)
+static unsigned judge_lines(struct bytes head, bool *out_is_rest)
 {
-    unsigned refusal = judge_request_line(next_line(&head));
+    unsigned refusal = judge_request_line(next_line(&head), out_is_rest);
     size_t count = 0;
     for (struct bytes line = next_line(&head); refusal == 0 && line.len > 0;
          line = next_line(&head)) {
@@ -421,8 +434,9 @@ unsigned http_head_read(struct bytes head, struct http_head *out_head)
     out_head->field_count = 0;
     out_head->is_chunked = false;
     out_head->expects = false;
+    out_head->is_rest = false;
     out_head->body_len = 0;
-    unsigned refusal = judge_lines(head);
+    unsigned refusal = judge_lines(head, &out_head->is_rest);
     if (refusal == 0) {
         refusal = read_by_llhttp(head, out_head, &target);
     }

@@ -31,6 +31,7 @@ struct http_head {
     bool goes_on;    /* the connection is kept after the answer */
     bool is_chunked; /* the body; else it has `body_len` bytes */
     bool expects;    /* 100 Continue before the body is sent */
+    bool is_rest;    /* a refusal: of an escape below /api/ alone, so it is told as REST does */
     uint64_t body_len;
 };
 

@@ -69,5 +69,7 @@ void http_call_end(struct http_inside *inside);
 const char *http_reply_reason(unsigned status);
 /* The answer to what is no request: the connection ends with it. */
 void http_reply_refuse(struct turn *turn, unsigned status);
+/* 400 with a body as REST has it. */
+void http_reply_refuse_rest(struct turn *turn);
 /* The same to somebody who speaks HTTP where TLS was to come. */
 void http_reply_plain(struct turn *turn);

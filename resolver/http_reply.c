@@ -229,21 +229,16 @@ void http_reply_problem(struct http_call *call, unsigned status, enum status why
     json_decref(problem);
 }
 
-/* `more` are members of the problem behind the others. */
-static void refuse(struct turn *turn, unsigned status, const char *more)
+static void refuse(struct turn *turn, unsigned status, const char *type, const char *body)
 {
     struct stream *stream = turn->stream;
     struct worker *worker = stream->worker;
     char text[512];
-    char body[256];
-    int body_len =
-        snprintf(body, sizeof(body), "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u%s}",
-                 http_reply_reason(status), status, more);
     struct bytes date = date_of(worker->http, net_wall_ms(worker->options.net));
     int len = snprintf(text, sizeof(text),
-                       "HTTP/1.1 %u %s\r\nContent-Type: application/problem+json\r\n"
-                       "Content-Length: %d\r\nDate: %.*s\r\nConnection: close\r\n\r\n%s",
-                       status, http_reply_reason(status), body_len, (int)date.len,
+                       "HTTP/1.1 %u %s\r\nContent-Type: %s\r\n"
+                       "Content-Length: %zu\r\nDate: %.*s\r\nConnection: close\r\n\r\n%s",
+                       status, http_reply_reason(status), type, strlen(body), (int)date.len,
                        (const char *)date.data, body);
     turn_put(turn, bytes_of(text, (size_t)len));
     turn->answers++;
@@ -252,14 +247,33 @@ static void refuse(struct turn *turn, unsigned status, const char *more)
     stream_end(stream);
 }
 
+/* `more` are members of the problem behind the others. */
+static void refuse_by_problem(struct turn *turn, unsigned status, const char *more)
+{
+    char body[256];
+    (void)snprintf(body, sizeof(body),
+                   "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u%s}",
+                   http_reply_reason(status), status, more);
+    refuse(turn, status, "application/problem+json", body);
+}
+
 void http_reply_refuse(struct turn *turn, unsigned status)
 {
-    refuse(turn, status, "");
+    refuse_by_problem(turn, status, "");
+}
+
+void http_reply_refuse_rest(struct turn *turn)
+{
+    char body[128];
+    (void)snprintf(body, sizeof(body),
+                   "{\"responseCode\":%u,\"message\":\"the address holds a broken escape\"}",
+                   (unsigned)status_wire_code(STATUS_PROTOCOL_ERROR));
+    refuse(turn, 400, "application/json;charset=utf-8", body);
 }
 
 void http_reply_plain(struct turn *turn)
 {
-    refuse(turn, 400, ",\"detail\":\"this port speaks TLS: https://\"");
+    refuse_by_problem(turn, 400, ",\"detail\":\"this port speaks TLS: https://\"");
 }
 
 /* --- bodies ------------------------------------------------------------------------------------

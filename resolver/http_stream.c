@@ -127,7 +127,11 @@ static const struct settings *settings_of(const struct stream *stream)
 static void refuse(struct turn *turn, unsigned status)
 {
     metrics_add(turn->stream->worker->options.metrics, METRIC_http_refused, 0, 1);
-    http_reply_refuse(turn, status);
+    if (status == 400 && turn->stream->http != NULL && turn->stream->http->head.is_rest) {
+        http_reply_refuse_rest(turn);
+    } else {
+        http_reply_refuse(turn, status);
+    }
 }
 
 static void fill_request(struct http_inside *inside)

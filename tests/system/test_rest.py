@@ -113,6 +113,18 @@ class Clients(RestTest):
             "index": 7, "type": "HS_PUBKEY", "data": key}]).status, 201)
         self.assertEqual(client.get(path + "?type=HS_PUBKEY").json()["values"][0]["data"], key)
 
+    def test_a_broken_escape_is_told_as_everything_else(self):
+        client = self.rest(self.served(), tls=False)
+        for path in (API + PREFIX + "/%zz", API + PREFIX + "/a%2", API + OWNER + "?type=%00"):
+            answer = client.get(path)
+            self.assertEqual((answer.status, answer.code()), (400, 4), path)
+            self.assertEqual(answer.field("Content-Type"), "application/json;charset=utf-8")
+            self.assertIn("escape", answer.json()["message"])
+            self.assertEqual(answer.field("Connection"), "close")
+        other = client.get("/%zz")
+        self.assertEqual((other.status, other.field("Content-Type")),
+                         (400, "application/problem+json"))
+
     def test_a_suffix_is_minted(self):
         node = self.served()
         client = self.administrator(node)

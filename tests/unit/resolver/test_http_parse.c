@@ -162,6 +162,27 @@ static void head_when_two_servers_could_differ_is_refused(void **state)
     }
 }
 
+static void head_when_only_an_escape_below_api_is_broken_is_refused_as_rest(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool is_rest;
+    } rows[] = {
+        {"GET /api/handles/a/%zz HTTP/1.1\r\n" H "\r\n", true},
+        {"PUT /api/handles/a/b?c=%0 HTTP/1.1\r\n" H "\r\n", true},
+        {"GET /api/%00 HTTP/1.1\r\n" H "\r\n", true},
+        {"GET /a/%zz HTTP/1.1\r\n" H "\r\n", false},
+        {"GET /api/%zz\x7f HTTP/1.1\r\n" H "\r\n", false},
+        {"GET /api/a HTTP/1.1\r\n" H "A : b\r\n\r\n", false},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct http_head head;
+        assert_int_equal(read_head(rows[i].text, &head), 400);
+        assert_int_equal(head.is_rest, rows[i].is_rest);
+    }
+}
+
 static void head_when_coded_otherwise_is_not_implemented(void **state)
 {
     (void)state;
@@ -359,6 +380,7 @@ int main(void)
         CASE(head_when_good_is_read_into_its_parts),
         CASE(head_when_connection_is_said_goes_on_or_not),
         CASE(head_when_two_servers_could_differ_is_refused),
+        CASE(head_when_only_an_escape_below_api_is_broken_is_refused_as_rest),
         CASE(head_when_coded_otherwise_is_not_implemented),
         CASE(head_when_it_holds_nul_is_refused),
         CASE(head_when_fields_are_too_many_is_refused),
