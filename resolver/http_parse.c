@@ -7,6 +7,8 @@
 
 #include <llhttp/llhttp.h>
 
+#include "protocol/handle.h"
+
 #define VERSION_LEN 8         /* "HTTP/1.1" */
 #define LENGTH_DIGITS_MAX 15u /* of Content-Length: no arithmetic comes near its end */
 
@@ -83,16 +85,27 @@ static bool has_escapes(struct bytes target)
     return true;
 }
 
-/* Visible ASCII without a fragment. */
-static bool is_target(struct bytes target)
+/* Visible ASCII without a fragment; `takes_text`: or bytes of other characters. */
+static bool is_target(struct bytes target, bool takes_text)
 {
     for (size_t i = 0; i < target.len; i++) {
         uint8_t c = target.data[i];
-        if (c <= ' ' || c >= 0x7f || c == '#') {
+        if (c <= ' ' || c == 0x7f || (c > 0x7f && !takes_text) || c == '#') {
             return false;
         }
     }
     return target.len > 0;
+}
+
+/* UTF-8, no control characters behind ASCII (U+0080 to U+009F). */
+static bool is_text(struct bytes text)
+{
+    for (size_t i = 0; i + 1 < text.len; i++) {
+        if (text.data[i] == 0xc2 && text.data[i + 1] < 0xa0) {
+            return false;
+        }
+    }
+    return handle_is_utf8(text);
 }
 
 /* Text, blanks and tabs; no other control byte (RFC 9110 §5.5). */
@@ -153,6 +166,19 @@ static unsigned judge_version(struct bytes version)
     return is_version ? VERSION_NOT_SUPPORTED : BAD_REQUEST;
 }
 
+/* What is only looked at may be named as it was scanned: some phones send the text of a code as it
+ * is. No proxy reads another end or another length into bytes above ASCII. */
+static bool judge_target_bytes(struct bytes method, struct bytes target)
+{
+    bool only_looks =
+        bytes_equal(method, BYTES_LITERAL("GET")) || bytes_equal(method, BYTES_LITERAL("HEAD"));
+    size_t mark = find_byte(target, '?');
+    struct bytes path = bytes_of(target.data, mark);
+    struct bytes query = bytes_from(target, mark);
+    return is_target(path, only_looks) && is_text(path) &&
+           (query.len == 0 || is_target(query, false));
+}
+
 /* method SP target SP version, and nothing else. */
 static unsigned judge_request_line(struct bytes line, bool *out_is_rest)
 {
@@ -160,7 +186,7 @@ static unsigned judge_request_line(struct bytes line, bool *out_is_rest)
     struct bytes rest = bytes_from(line, method.len + 1);
     struct bytes target = bytes_of(rest.data, find_byte(rest, ' '));
     struct bytes version = bytes_from(rest, target.len + 1);
-    if (!is_token(method) || !is_target(target)) {
+    if (!is_token(method) || !judge_target_bytes(method, target)) {
         return BAD_REQUEST;
     }
     unsigned refusal = judge_version(version);
@@ -256,6 +282,25 @@ static unsigned verb_of(uint8_t method)
     }
 }
 
+/* llhttp knows no text in a target: it is shown a plain one, as ours was looked at before. */
+static llhttp_errno_t run_llhttp(llhttp_t *parser, struct bytes head, struct bytes *out_text)
+{
+    size_t at = find_byte(head, ' ') + 1;
+    struct bytes rest = bytes_from(head, at);
+    struct bytes target = bytes_of(rest.data, find_byte(rest, ' '));
+    *out_text = BYTES_NONE;
+    if (bytes_is_ascii(target)) {
+        return llhttp_execute(parser, (const char *)head.data, head.len);
+    }
+    *out_text = target;
+    rest = bytes_from(rest, target.len);
+    llhttp_errno_t error = llhttp_execute(parser, (const char *)head.data, at);
+    if (error == HPE_OK) {
+        error = llhttp_execute(parser, "/", 1);
+    }
+    return error == HPE_OK ? llhttp_execute(parser, (const char *)rest.data, rest.len) : error;
+}
+
 static unsigned read_by_llhttp(struct bytes head, struct http_head *out_head,
                                struct bytes *out_target)
 {
@@ -269,7 +314,8 @@ static unsigned read_by_llhttp(struct bytes head, struct http_head *out_head,
     llhttp_t parser;
     llhttp_init(&parser, HTTP_REQUEST, &settings);
     parser.data = &reading;
-    llhttp_errno_t error = llhttp_execute(&parser, (const char *)head.data, head.len);
+    struct bytes text;
+    llhttp_errno_t error = run_llhttp(&parser, head, &text);
     if (error == HPE_INVALID_METHOD) {
         return NOT_IMPLEMENTED;
     }
@@ -282,7 +328,7 @@ static unsigned read_by_llhttp(struct bytes head, struct http_head *out_head,
     }
     out_head->verb = (enum http_verb)verb;
     out_head->is_old = parser.http_minor == 0;
-    *out_target = reading.target;
+    *out_target = text.len > 0 ? text : reading.target;
     return 0;
 }
 

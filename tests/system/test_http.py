@@ -73,6 +73,21 @@ class Http(harness.NodeTest):
             return self.get(node, "/88.1000%2Fa", "POST", bytes(300000))[0] == 415
         self.assertTrue(any(is_free() for _ in range(20)))
 
+    def test_name_sent_as_it_is_written_is_understood(self):
+        """Some apps send what they scanned without encoding it."""
+        node = self.served().start()
+
+        def ask(path):
+            with socket.create_connection(("127.0.0.1", node.http_port), timeout=30) as s:
+                s.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: n\r\nConnection: close\r\n\r\n")
+                answer, body = self.read_all(s).split(b"\r\n\r\n", 1)
+            return answer[:12], body
+        raw = ask("/88.1000/没有".encode())
+        self.assertEqual(raw[0], b"HTTP/1.1 404")
+        self.assertIn("没有".encode(), raw[1])
+        self.assertEqual(raw, ask(b"/88.1000/%E6%B2%A1%E6%9C%89"))
+        self.assertEqual(ask(b"/88.1000/\xe6\xb2")[0], b"HTTP/1.1 400")
+
     def test_trusted_proxy_says_for_whom_it_asks(self):
         node = self.served()
         node.setting("limits", "trusted_proxies", "[127.0.0.1/32]")

@@ -114,7 +114,19 @@ static const struct {
     {"GET ?x HTTP/1.1\r\n" H "\r\n", 400},
     {"GET * HTTP/1.1\r\n" H "\r\n", 400},
     {"GET /a#b HTTP/1.1\r\n" H "\r\n", 400},
-    {"GET /\xe6\x88\x91 HTTP/1.1\r\n" H "\r\n", 400},
+    {"PUT /\xe6\x88\x91 HTTP/1.1\r\n" H "\r\n", 400},
+    {"POST /\xe6\x88\x91 HTTP/1.1\r\n" H "\r\n", 400},
+    {"GET /\xe6\x88 HTTP/1.1\r\n" H "\r\n", 400},
+    {"GET /\xe6\x88?\x91 HTTP/1.1\r\n" H "\r\n", 400},
+    {"GET /\xff HTTP/1.1\r\n" H "\r\n", 400},
+    {"GET /\xc0\xa0 HTTP/1.1\r\n" H "\r\n", 400},
+    {"GET /\xed\xa0\x80 HTTP/1.1\r\n" H "\r\n", 400},
+    {"GET /\xc2\x85 HTTP/1.1\r\n" H "\r\n", 400},
+    {"GET /a?\xe6\x88\x91 HTTP/1.1\r\n" H "\r\n", 400},
+    {"GET \xe6\x88\x91 HTTP/1.1\r\n" H "\r\n", 400},
+    {"GET /\xe6\x88\x91#a HTTP/1.1\r\n" H "\r\n", 400},
+    {"GET /\xe6\x88\x91\x7f HTTP/1.1\r\n" H "\r\n", 400},
+    {"GET /\xe6\x88\x91 a HTTP/1.1\r\n" H "\r\n", 400},
     {"GET /\x7f HTTP/1.1\r\n" H "\r\n", 400},
     {"GET /%0 HTTP/1.1\r\n" H "\r\n", 400},
     {"GET /%zz HTTP/1.1\r\n" H "\r\n", 400},
@@ -160,6 +172,18 @@ static void head_when_two_servers_could_differ_is_refused(void **state)
             fail_msg("row %zu: %u, not %u: %s", i, status, refused[i].status, refused[i].text);
         }
     }
+}
+
+static void head_when_get_names_text_as_it_is_is_read(void **state)
+{
+    (void)state;
+    struct http_head head;
+    assert_int_equal(
+        read_head("GET /88.1/\xe6\x88\x91\xef\xbc\x8f?a=b HTTP/1.1\r\n" H "\r\n", &head), 0);
+    assert_true(bytes_equal(head.path, BYTES_LITERAL("/88.1/\xe6\x88\x91\xef\xbc\x8f")));
+    assert_true(bytes_equal(head.query, BYTES_LITERAL("a=b")));
+    assert_int_equal(read_head("HEAD /\xc3\xa4%20 HTTP/1.1\r\n" H "\r\n", &head), 0);
+    assert_true(bytes_equal(head.path, BYTES_LITERAL("/\xc3\xa4%20")));
 }
 
 static void head_when_only_an_escape_below_api_is_broken_is_refused_as_rest(void **state)
@@ -380,6 +404,7 @@ int main(void)
         CASE(head_when_good_is_read_into_its_parts),
         CASE(head_when_connection_is_said_goes_on_or_not),
         CASE(head_when_two_servers_could_differ_is_refused),
+        CASE(head_when_get_names_text_as_it_is_is_read),
         CASE(head_when_only_an_escape_below_api_is_broken_is_refused_as_rest),
         CASE(head_when_coded_otherwise_is_not_implemented),
         CASE(head_when_it_holds_nul_is_refused),
