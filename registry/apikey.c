@@ -16,24 +16,10 @@ enum status registry_get_apikey(struct snapshot *snapshot, struct bytes id,
 enum status registry_next_apikey(struct snapshot *snapshot, struct bytes after,
                                  struct apikey_row *out_row)
 {
-    struct store_txn *txn = snapshot_store(snapshot);
-    MDB_cursor *cursor = NULL;
-    if (txn->registry->databases[STORE_APIKEY] == STORE_NO_DATABASE) {
-        return STATUS_NOT_FOUND;
-    }
-    int error = mdb_cursor_open(txn->mdb, txn->registry->databases[STORE_APIKEY], &cursor);
-    if (error != 0) {
-        return store_status(error);
-    }
-    MDB_val key = store_val(after);
-    MDB_val row;
-    error = mdb_cursor_get(cursor, &key, &row, after.len == 0 ? MDB_FIRST : MDB_SET_RANGE);
-    if (error == 0 && after.len > 0 && bytes_equal(store_bytes(&key), after)) {
-        error = mdb_cursor_get(cursor, &key, &row, MDB_NEXT);
-    }
-    mdb_cursor_close(cursor);
-    return error != 0 ? store_status(error)
-                      : apikey_row_decode(store_bytes(&key), store_bytes(&row), out_row);
+    struct bytes key;
+    struct bytes row;
+    enum status status = store_next(snapshot_store(snapshot), STORE_APIKEY, after, &key, &row);
+    return status == STATUS_OK ? apikey_row_decode(key, row, out_row) : status;
 }
 
 enum status registry_apikey_mac(struct snapshot *snapshot, struct bytes id, struct bytes secret,

@@ -52,27 +52,15 @@ const struct freshness *registry_freshness(const struct registry *registry)
 enum status registry_next_prefix(struct snapshot *snapshot, struct bytes after,
                                  struct prefix_row *out_row)
 {
-    struct store_txn *txn = snapshot_store(snapshot);
     struct store_key from = {.len = 0};
+    struct bytes key;
+    struct bytes row;
     if (after.len > 0 && keys_prefix(after, &from) != STATUS_OK) {
         return STATUS_NOT_FOUND;
     }
-    MDB_cursor *cursor = NULL;
-    int error = mdb_cursor_open(txn->mdb, txn->registry->databases[STORE_PREFIX], &cursor);
-    if (error != 0) {
-        return store_status(error);
-    }
-    MDB_val key = store_val(keys_bytes(&from));
-    MDB_val row;
-    error = mdb_cursor_get(cursor, &key, &row, from.len == 0 ? MDB_FIRST : MDB_SET_RANGE);
-    if (error == 0 && from.len > 0 && bytes_equal(store_bytes(&key), keys_bytes(&from))) {
-        error = mdb_cursor_get(cursor, &key, &row, MDB_NEXT);
-    }
-    mdb_cursor_close(cursor);
-    if (error != 0) {
-        return store_status(error);
-    }
-    return prefix_row_decode(store_bytes(&key), store_bytes(&row), out_row, NULL);
+    enum status status =
+        store_next(snapshot_store(snapshot), STORE_PREFIX, keys_bytes(&from), &key, &row);
+    return status == STATUS_OK ? prefix_row_decode(key, row, out_row, NULL) : status;
 }
 
 uint64_t registry_counter(struct snapshot *snapshot, struct bytes prefix, enum counter counter)

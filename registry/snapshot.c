@@ -145,3 +145,29 @@ enum status snapshot_get_record(struct snapshot *snapshot, struct bytes key, str
     *out_row = store_bytes(&row);
     return STATUS_OK;
 }
+
+enum status store_next(const struct store_txn *txn, enum store_database database,
+                       struct bytes after, struct bytes *out_key, struct bytes *out_row)
+{
+    MDB_cursor *cursor = NULL;
+    if (txn->registry->databases[database] == STORE_NO_DATABASE) {
+        return STATUS_NOT_FOUND;
+    }
+    int error = mdb_cursor_open(txn->mdb, txn->registry->databases[database], &cursor);
+    if (error != 0) {
+        return store_status(error);
+    }
+    MDB_val key = store_val(after);
+    MDB_val row;
+    error = mdb_cursor_get(cursor, &key, &row, after.len == 0 ? MDB_FIRST : MDB_SET_RANGE);
+    if (error == 0 && after.len > 0 && bytes_equal(store_bytes(&key), after)) {
+        error = mdb_cursor_get(cursor, &key, &row, MDB_NEXT);
+    }
+    mdb_cursor_close(cursor);
+    if (error != 0) {
+        return store_status(error);
+    }
+    *out_key = store_bytes(&key);
+    *out_row = store_bytes(&row);
+    return STATUS_OK;
+}

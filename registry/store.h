@@ -109,6 +109,10 @@ enum status store_commit(struct store_txn *txn);
 /* NOT_FOUND, or a failure the transaction remembers. */
 enum status store_get(struct store_txn *txn, enum store_database database, struct bytes key,
                       struct bytes *out_row);
+/* The row behind `after` (empty: the first) in order of keys; what is handed out is borrowed from
+ * the transaction's pages. NOT_FOUND at the end, also of a database that an older store has not. */
+enum status store_next(const struct store_txn *txn, enum store_database database,
+                       struct bytes after, struct bytes *out_key, struct bytes *out_row);
 void store_put(struct store_txn *txn, enum store_database database, struct bytes key,
                struct bytes row);
 
